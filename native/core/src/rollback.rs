@@ -1,0 +1,104 @@
+//! Going back: the undo ring is read backwards until the state is what it was.
+
+use lodestone_memory::Status;
+use lodestone_memory::nodes::{Node, SLOT_NONE};
+use lodestone_memory::slots::{SLOT_WORDS, words_used};
+
+use crate::edges::EdgeChange;
+use crate::hash::StateHash;
+use crate::state::{RollbackReport, State};
+use crate::undo::{UndoKind, UndoRecord};
+
+impl State {
+    /// Takes the state back to `revision`: slots, versions, edges, hash, exactly. The next commit is `revision + 1` on
+    /// a new branch. Every edge change is told to `changed`, so that copies can follow. Takes time in proportion to the
+    /// changes undone and no memory.
+    ///
+    /// # Errors
+    /// [`Status::OutOfWindow`] when the revision is not in the window; nothing is changed.
+    ///
+    /// # Panics
+    /// When hash or edge count differ from those recorded with the revision: the state is damaged then, and going on
+    /// would hide it.
+    pub fn rollback(&mut self, revision: u64, mut changed: impl FnMut(EdgeChange)) -> Result<RollbackReport, Status> {
+        let target = *self.revisions.get(revision).ok_or(Status::OutOfWindow)?;
+        let from_revision = self.revision();
+        let mut records = 0;
+        while self.undo.head() > target.undo_end {
+            let record = self.undo.pop();
+            self.undo_record(&record, &mut changed);
+            records += 1;
+        }
+        assert!(self.undo.head() == target.undo_end, "the undo ring does not meet the revision's boundary");
+        assert!(self.hash == target.hash, "the state hash after a rollback differs from the one recorded");
+        assert!(self.edges.len() == target.edges && self.free_slots.used() == target.slots_used);
+        self.revisions.truncate(revision);
+        self.branch += 1;
+        self.last_commit_unix_ms = target.unix_ms;
+        let (hash, branch, edges) = (self.hash, self.branch, u64::from(target.edges));
+        Ok(RollbackReport { from_revision, to_revision: revision, records, hash, branch, edges })
+    }
+
+    fn undo_record(&mut self, record: &UndoRecord, changed: &mut impl FnMut(EdgeChange)) {
+        match record.kind {
+            UndoKind::Edge => {
+                let (target, mask) = (record.aux as u32, (record.aux >> 32) as u32);
+                let edge = EdgeChange { source: record.node, target, mask };
+                let undone = self.edges.set(edge.source, edge.target, mask);
+                self.rehash_edge(edge, undone);
+                changed(edge);
+            }
+            UndoKind::Write => self.undo_write(record),
+            UndoKind::Acquire => self.undo_acquire(record),
+            UndoKind::Release => self.undo_release(record),
+        }
+    }
+
+    fn undo_write(&mut self, record: &UndoRecord) {
+        let node = self.nodes.get(record.node);
+        let undone = self.slots.load(node.slot);
+        let (undone_words, words) = (words_used(&undone), words_used(&record.image));
+        self.replace_hash(node.slot, &undone[..undone_words], &record.image[..words]);
+        let (slots, to) = (self.slots, Node { slot: node.slot, version: record.image[2] });
+        self.nodes.update(record.node, to, || slots.store(node.slot, &record.image, words.max(undone_words)));
+    }
+
+    fn undo_acquire(&mut self, record: &UndoRecord) {
+        let node = self.nodes.get(record.node);
+        let undone = self.slots.load(node.slot);
+        let words = words_used(&undone);
+        self.replace_hash(node.slot, &undone[..words], &[]);
+        self.remember_slotless(record.node, record.aux);
+        self.free_slots.give(node.slot);
+        self.tenants.give(node.slot);
+        let (slots, to) = (self.slots, Node { slot: SLOT_NONE, version: record.aux });
+        self.nodes.update(record.node, to, || slots.store(node.slot, &[0; SLOT_WORDS], words));
+    }
+
+    fn undo_release(&mut self, record: &UndoRecord) {
+        let (slot, version) = (record.aux as u32, record.image[2]);
+        let words = words_used(&record.image);
+        self.forget_slotless(record.node, version);
+        self.replace_hash(slot, &[], &record.image[..words]);
+        self.free_slots.take(slot);
+        self.tenants.take(record.tenant, slot);
+        let slots = self.slots;
+        self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, &record.image, words));
+    }
+
+    /// Takes the old words of a slot out of the hash and puts the new ones in; none stands for a free slot.
+    fn replace_hash(&mut self, slot: u32, old: &[u64], new: &[u64]) {
+        if !old.is_empty() {
+            self.hash.remove(StateHash::of_slot(slot, old));
+        }
+        if !new.is_empty() {
+            self.hash.add(StateHash::of_slot(slot, new));
+        }
+    }
+
+    fn remember_slotless(&mut self, node: u32, version: u64) {
+        if version != 0 {
+            self.hash.add(StateHash::of_node(node, version));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The C edge of Lodestone.
+//!
+//! No logic lives here: each function checks its pointers, calls the runtime behind one panic guard, and turns the
+//! result into a status number. All functions look alike: handle first, inputs, outputs, and last the place for an
+//! error's text. They may be called from any thread. Engines are named by a number that is never used twice, so a
+//! number that outlived its engine is refused and never followed.
+
+mod abi;
+mod edge;
+mod engine;
+mod graph;
+mod handles;
+mod layout;
+mod moves;
+mod sessions;
+mod state;
+mod types;
+
+pub use abi::lodestone_abi_fingerprint;
+pub use engine::{lodestone_engine_close, lodestone_engine_describe, lodestone_engine_open};
+pub use graph::{lodestone_graph_load, lodestone_graph_put, lodestone_route_find};
+pub use layout::lodestone_layout_list;
+pub use moves::lodestone_moves_submit;
+pub use sessions::{lodestone_session_close, lodestone_sessions_list, lodestone_token_revoke};
+pub use state::{lodestone_revision_find, lodestone_state_hash, lodestone_state_rollback, lodestone_state_verify};
+pub use types::{
+    LodestoneDescription, LodestoneError, LodestoneHash, LodestoneLayout, LodestoneLoad, LodestoneMove,
+    LodestoneRollback, LodestoneRoute, LodestoneSession, LodestoneStatus, LodestoneSubmission,
+};

@@ -1,0 +1,24 @@
+//! Byte layouts, slot arena, bump pages, event ring and the shared region of Lodestone.
+//!
+//! This crate owns every byte that Rust and Java both see, and it is the only crate below the C edge that may use
+//! `unsafe`. It knows neither the network nor a clock nor a thread: whoever calls it brings the time along.
+//! `docs/shared-memory.md` is the page that tells where each byte lies; the constants here are its source.
+
+pub mod counters;
+pub mod events;
+pub mod header;
+pub mod histogram;
+pub mod layout;
+pub mod nodes;
+pub mod page;
+pub mod region;
+pub mod slots;
+pub mod status;
+
+mod mapping;
+
+pub use counters::{CounterId, Counters};
+pub use histogram::{HistogramId, Histograms};
+pub use page::{PAGE_RECORDS_MAX, Page, PageFull, PagePool, Record, RecordHead, RecordKind};
+pub use region::{Region, RegionError, RegionOptions, RegionPlace};
+pub use status::Status;

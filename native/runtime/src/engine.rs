@@ -1,0 +1,478 @@
+//! An open engine: its threads, and the calls that any thread may make on it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route};
+use lodestone_core::{RollbackReport, State, StateConfig};
+use lodestone_memory::header::{EngineState, Header};
+use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
+use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
+use tokio::sync::mpsc;
+
+use crate::clock::now_unix_ms;
+use crate::config::Config;
+use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, PutAnswer, Reply};
+use crate::error::EngineError;
+use crate::feed::{Feed, ring};
+use crate::local::{LocalDecision, LocalDoor, LocalMove};
+use crate::pathfinder_thread::{LocalRoute, PathfinderThread};
+use crate::poison;
+use crate::writer::{Watch, Writer};
+
+/// Longest wait of a control call. A rollback or a check of a whole 47-million-edge state takes a second or two.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest wait for sessions to take their last frames at close.
+const SHUTDOWN_TIMEOUT_MS: u64 = 2_000;
+
+/// Longest wait for the text of a failure that just happened.
+const POISON_WAIT_MS: u32 = 1_000;
+
+/// Routes of local threads that may wait beside those of streams.
+const LOCAL_ROUTES_MAX: usize = 256;
+
+/// What an open engine is.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// First address of the shared region.
+    pub region_address: u64,
+    /// Bytes of the shared region.
+    pub region_bytes: u64,
+    /// The region's file; `None` for anonymous memory.
+    pub region_path: Option<PathBuf>,
+    /// The region's generation while the engine is open.
+    pub generation: u64,
+    /// Nodes: ids are below this.
+    pub nodes_max: u32,
+    /// Slots.
+    pub slots_max: u32,
+    /// Address that takes QUIC connections.
+    pub address: SocketAddr,
+    /// SHA-256 of the certificate (DER).
+    pub fingerprint: [u8; 32],
+    /// The certificate.
+    pub certificate_pem: String,
+}
+
+/// An open engine. All calls may be made from any thread; after [`Engine::close`] they fail with
+/// [`EngineError::Closed`].
+pub struct Engine {
+    description: Description,
+    header: Header,
+    counters: Counters,
+    edges_max: u32,
+    rollback_sla: Duration,
+    control: mpsc::Sender<Control>,
+    door: LocalDoor,
+    server: Arc<OnceLock<Server>>,
+    parts: Mutex<Option<Parts>>,
+    closed: AtomicBool,
+}
+
+/// What close takes apart, in this order.
+struct Parts {
+    tokio: tokio::runtime::Runtime,
+    writer: JoinHandle<()>,
+    pathfinder: JoinHandle<()>,
+    pathfinder_stop: Arc<AtomicBool>,
+    region: Region,
+}
+
+/// Threads that were started, so that a failed start can end them.
+struct Threads {
+    writer: JoinHandle<()>,
+    pathfinder: JoinHandle<()>,
+    pathfinder_stop: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Opens an engine: see [`Config::parse`] for the text. Returns once moves are taken.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; nothing is left running then.
+    pub fn open(config: &str, abi_fingerprint: u64) -> Result<Engine, EngineError> {
+        let config = Config::parse(config)?;
+        let mut region = Region::create(&RegionOptions {
+            place: config.region_place.clone(),
+            nodes_max: config.nodes_max,
+            slots_max: config.slots_max,
+            touch: config.preallocate,
+            abi_fingerprint,
+            start_unix_ms: now_unix_ms(),
+        })?;
+        let (ingress_sender, ingress) = mpsc::channel(config.channel_batches);
+        let (control, control_receiver) = mpsc::channel(CONTROL_QUEUE_MAX);
+        let door =
+            LocalDoor::new(ingress_sender.clone(), config.preallocate).ok_or_else(|| no_memory("local pages"))?;
+        let server = Arc::new(OnceLock::new());
+        let threads = start_threads(&config, &mut region, ingress, control_receiver, &server)?;
+        let started = start_server(&config, &region, ingress_sender, &control);
+        let (tokio, listening) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                let _ = control.try_send(Control::Stop);
+                threads.end();
+                return Err(error);
+            }
+        };
+        region.header().set_state(EngineState::Running);
+        let description = describe(&config, &region, &listening);
+        let (header, counters) = (region.header(), region.counters());
+        let _ = server.set(listening);
+        let Threads { writer, pathfinder, pathfinder_stop } = threads;
+        Ok(Engine {
+            description,
+            header,
+            counters,
+            edges_max: config.edges_max,
+            rollback_sla: Duration::from_millis(config.rollback_sla_ms),
+            control,
+            door,
+            server,
+            parts: Mutex::new(Some(Parts { tokio, writer, pathfinder, pathfinder_stop, region })),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// What this engine is.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn edges_max(&self) -> u32 {
+        self.edges_max
+    }
+
+    /// The revision published last.
+    pub fn revision(&self) -> u64 {
+        self.header.revision()
+    }
+
+    /// Submits moves in their order for the tenant and waits until all are decided.
+    ///
+    /// # Errors
+    /// [`EngineError::Closed`] or [`EngineError::Poisoned`]: what was not decided by then was not applied.
+    pub fn submit(&self, moves: &[LocalMove<'_>], tenant: u32) -> Result<Vec<LocalDecision>, EngineError> {
+        self.check_open()?;
+        self.door.submit(moves, tenant).map_err(|error| self.explain(error))
+    }
+
+    /// Takes the state back; also tells how long that took and whether it was within `rollback.sla_ms`.
+    ///
+    /// # Errors
+    /// [`Status::OutOfWindow`] as [`EngineError::Refused`]: nothing changed.
+    pub fn rollback(&self, revision: u64) -> Result<(RollbackReport, Duration, bool), EngineError> {
+        let result = self.call(|reply| Control::Rollback { revision, reply })?;
+        let (report, elapsed) = result.map_err(EngineError::Refused)?;
+        Ok((report, elapsed, elapsed <= self.rollback_sla))
+    }
+
+    /// The state hash recorded with a revision, or the current one.
+    ///
+    /// # Errors
+    /// [`Status::OutOfWindow`] as [`EngineError::Refused`].
+    pub fn hash(&self, revision: Option<u64>) -> Result<HashReport, EngineError> {
+        self.call(|reply| Control::Hash { revision, reply })?.map_err(EngineError::Refused)
+    }
+
+    /// The state hash computed anew from the whole state.
+    ///
+    /// # Errors
+    /// Only those of every call.
+    pub fn verify_hash(&self) -> Result<HashReport, EngineError> {
+        self.call(|reply| Control::Verify { reply })
+    }
+
+    /// The newest revision in the window that is at least `age_ms` old; the oldest in the window if none is.
+    ///
+    /// # Errors
+    /// Only those of every call.
+    pub fn revision_before(&self, age_ms: u64) -> Result<u64, EngineError> {
+        let unix_ms = now_unix_ms().saturating_sub(age_ms);
+        self.call(|reply| Control::RevisionAt { unix_ms, reply })
+    }
+
+    /// The shortest path, found on the pathfinder's thread at the revision current when the engine took the call.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with [`Status::OutOfBounds`], [`Status::Budget`] or [`Status::Overloaded`].
+    pub fn route(&self, source: u32, target: u32) -> Result<LocalRoute, EngineError> {
+        self.call(|reply| Control::Route { source, target, reply })?.map_err(EngineError::Refused)
+    }
+
+    pub(crate) fn put_some(&self, arcs: Vec<lodestone_core::EdgeChange>) -> Result<PutAnswer, EngineError> {
+        self.call(|reply| Control::Put { arcs, reply })
+    }
+
+    /// The live sessions.
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        self.server.get().map(Server::sessions).unwrap_or_default()
+    }
+
+    /// Closes a session with status 0.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidArgument`] when there is no such session.
+    pub fn close_session(&self, session: u32) -> Result<(), EngineError> {
+        self.check_open()?;
+        let closed = self
+            .server
+            .get()
+            .is_some_and(|server| server.close_session(session, Status::Ok, "closed by the application"));
+        let text = || EngineError::InvalidArgument(format!("there is no session {session}; it may have ended already"));
+        if closed { Ok(()) } else { Err(text()) }
+    }
+
+    /// Refuses the token with this nonce from now on and closes the sessions opened with it.
+    ///
+    /// # Errors
+    /// [`EngineError::Closed`].
+    pub fn revoke_token(&self, nonce: u64) -> Result<(), EngineError> {
+        self.check_open()?;
+        if let Some(server) = self.server.get() {
+            server.revoke_token(nonce);
+        }
+        Ok(())
+    }
+
+    /// Closes: no new connections, sessions told, everything accepted decided, threads ended, memory given back. A
+    /// second call waits for the first and does nothing.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let mut parts = self.lock_parts();
+        let Some(Parts { tokio, writer, pathfinder, pathfinder_stop, region }) = parts.take() else { return };
+        if region.header().state() != Some(EngineState::Poisoned) {
+            region.header().set_state(EngineState::Closing);
+        }
+        if let Some(server) = self.server.get() {
+            tokio.block_on(server.shutdown(SHUTDOWN_TIMEOUT_MS));
+        }
+        tokio.shutdown_timeout(Duration::from_millis(SHUTDOWN_TIMEOUT_MS));
+        // A poisoned engine's thread is gone, and its queue with it.
+        let _ = self.control.blocking_send(Control::Stop);
+        Threads { writer, pathfinder, pathfinder_stop }.end();
+        drop(region);
+    }
+
+    fn lock_parts(&self) -> MutexGuard<'_, Option<Parts>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_open(&self) -> Result<(), EngineError> {
+        if self.closed.load(Ordering::Acquire) { Err(EngineError::Closed) } else { Ok(()) }
+    }
+
+    /// The engine thread is gone: because of a failure, or because the engine is closed.
+    fn explain(&self, error: EngineError) -> EngineError {
+        if error != EngineError::Closed {
+            return error;
+        }
+        // A failing thread lets go of its queues a moment before it writes down why.
+        for _ in 0..POISON_WAIT_MS {
+            if let Some(text) = self.header.poison_text() {
+                return EngineError::Poisoned(text);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        error
+    }
+
+    fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {
+        self.check_open()?;
+        let (reply, answer): (SyncSender<T>, _) = sync_channel(1);
+        self.control.blocking_send(control(reply)).map_err(|_| self.explain(EngineError::Closed))?;
+        answer.recv_timeout(CONTROL_TIMEOUT).map_err(|error| match error {
+            RecvTimeoutError::Disconnected => self.explain(EngineError::Closed),
+            RecvTimeoutError::Timeout => EngineError::Timeout(format!(
+                "the engine did not answer within {} s; it is busy or stuck",
+                CONTROL_TIMEOUT.as_secs()
+            )),
+        })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Threads {
+    /// Waits for the engine thread, which has been told to stop, then for the pathfinder.
+    fn end(self) {
+        // Both threads catch their panics and end by returning.
+        let _ = self.writer.join();
+        self.pathfinder_stop.store(true, Ordering::Release);
+        self.pathfinder.thread().unpark();
+        let _ = self.pathfinder.join();
+    }
+}
+
+fn no_memory(what: &str) -> EngineError {
+    EngineError::Memory(format!("not enough memory for {what}; lower what sizes it in the configuration"))
+}
+
+fn memory(error: impl std::fmt::Display) -> EngineError {
+    EngineError::Memory(error.to_string())
+}
+
+fn start_threads(
+    config: &Config,
+    region: &mut Region,
+    ingress: mpsc::Receiver<lodestone_transport::Batch>,
+    control: mpsc::Receiver<Control>,
+    server: &Arc<OnceLock<Server>>,
+) -> Result<Threads, EngineError> {
+    let ends = region.take_engine_ends();
+    let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
+    let state_config = StateConfig {
+        edges_max: config.edges_max,
+        window_bytes: config.window_bytes,
+        tenants: config.tenants.clone(),
+        start_unix_ms: now_unix_ms(),
+    };
+    let state = State::new(&state_config, ends.nodes, ends.slots).map_err(memory)?;
+    let pathfinder_config = PathfinderConfig {
+        nodes_max: config.nodes_max,
+        edges_max: config.edges_max,
+        budget: config.route_budget,
+        index_salt: 0,
+        preallocate: config.preallocate,
+    };
+    let pathfinder = Pathfinder::new(&pathfinder_config).map_err(memory)?;
+    let route = Route::with_capacity(config.nodes_max as usize).map_err(memory)?;
+    let (changes_sender, changes) = ring();
+    let (routes_sender, routes) = sync_channel(config.route_queue + LOCAL_ROUTES_MAX);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut finder = PathfinderThread {
+        pathfinder,
+        route,
+        changes,
+        routes,
+        applied: 0,
+        counters,
+        histograms,
+        stop: Arc::clone(&stop),
+    };
+    let pathfinder_core = config.pin_cores.get(1).copied();
+    let pathfinder = spawn(&config.thread_name, "paths", header, pathfinder_core, move || finder.run())?;
+    let feed = Feed::new(changes_sender, routes_sender, pathfinder.thread().clone(), counters);
+    header.publish(&state.to_commit());
+    let mut writer = Writer {
+        state,
+        events: ends.events,
+        header,
+        counters,
+        histograms,
+        ingress,
+        control,
+        feed,
+        server: Arc::clone(server),
+        idle_strategy: config.idle_strategy,
+        fragmentation_threshold: config.fragmentation_threshold,
+        rollback_sla: Duration::from_millis(config.rollback_sla_ms),
+        panic_at_revision: config.panic_at_revision,
+        watch: Watch::default(),
+    };
+    let core = config.pin_cores.first().copied();
+    let writer = spawn(&config.thread_name, "eng", header, core, move || writer.run())?;
+    Ok(Threads { writer, pathfinder, pathfinder_stop: stop })
+}
+
+fn spawn(
+    name: &str,
+    role: &str,
+    header: Header,
+    core: Option<usize>,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, EngineError> {
+    let builder = thread::Builder::new().name(format!("{name}-{role}"));
+    let started = builder.spawn(move || {
+        pin(core);
+        if let Err(text) = poison::catch(body) {
+            header.poison(&text);
+        }
+    });
+    started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
+}
+
+fn pin(core: Option<usize>) {
+    if let Some(core) = core {
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(core);
+        // A machine with fewer cores than the configuration names runs unpinned: slower, not wrong.
+        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+            tracing::warn!(core, %error, "runtime.pin_cores: the thread could not be pinned");
+        }
+    }
+}
+
+fn start_server(
+    config: &Config,
+    region: &Region,
+    ingress: mpsc::Sender<lodestone_transport::Batch>,
+    control: &mpsc::Sender<Control>,
+) -> Result<(tokio::runtime::Runtime, Server), EngineError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if config.worker_threads > 0 {
+        builder.worker_threads(config.worker_threads);
+    }
+    builder.max_blocking_threads(config.max_blocking_threads).thread_name(format!("{}-io", config.thread_name));
+    let tokio = builder
+        .enable_all()
+        .build()
+        .map_err(|error| EngineError::Io(format!("cannot start the network threads: {error}")))?;
+    let pages = PagePool::new(config.bump_bytes, config.preallocate)
+        .ok_or_else(|| no_memory("the bump arena (arena.bump_mib)"))?;
+    let transport = TransportConfig {
+        listen: config.listen,
+        certificate: config.certificate.clone(),
+        auth: config.auth.clone(),
+        streams_max: config.streams_max,
+        idle_timeout_ms: 30_000,
+        slow_consumer_ms: config.slow_consumer_ms,
+        answer_buffer_bytes: config.answer_buffer_bytes,
+        routes_in_flight_max: config.route_queue,
+        connections_max: config.connections_max,
+        nodes_max: config.nodes_max,
+        handshake_target_ms: config.handshake_target_ms,
+    };
+    let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
+    let control = control.clone();
+    let events = Arc::new(move |event: SessionEvent| {
+        if control.try_send(Control::Session(event)).is_err() {
+            counters.add(CounterId::EventsDropped, 1);
+        }
+    });
+    let revision = Arc::new(move || header.revision());
+    let handle = tokio.handle().clone();
+    let server = Server::start(transport, &handle, pages, ingress, revision, counters, histograms, events)?;
+    Ok((tokio, server))
+}
+
+fn describe(config: &Config, region: &Region, server: &Server) -> Description {
+    Description {
+        region_address: region.address(),
+        region_bytes: region.bytes() as u64,
+        region_path: region.path().map(PathBuf::from),
+        generation: region.header().generation(),
+        nodes_max: config.nodes_max,
+        slots_max: config.slots_max,
+        address: server.local_address(),
+        fingerprint: server.fingerprint(),
+        certificate_pem: server.certificate_pem().to_owned(),
+    }
+}

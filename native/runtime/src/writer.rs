@@ -1,0 +1,363 @@
+//! The engine thread: the one writer of all state.
+//!
+//! It takes what the channel holds, forms batches of at most 128 moves in the order they came, applies and publishes
+//! each, hands the answers out, and looks for control calls. It never waits to fill a batch. A READ or a ROUTE ends the
+//! batch before it, so that it sees exactly the frames before it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use arrayvec::ArrayVec;
+use lodestone_core::{BATCH_RECORDS_MAX, Outcome, State};
+use lodestone_memory::events::{Event, EventRing};
+use lodestone_memory::header::Header;
+use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Record, RecordKind, Status};
+use lodestone_transport::{Batch, Decision, Server, SessionEvent};
+use tokio::sync::mpsc;
+
+use crate::clock::now_unix_ms;
+use crate::config::IdleStrategy;
+use crate::control::{Control, HashReport, PutAnswer};
+use crate::feed::{Feed, RouteReply, RouteRequest};
+
+/// Pages taken from the channel at once.
+const INBOX_BATCHES_MAX: usize = 64;
+
+/// Longest sleep of an idle engine: it shows a sign of life this often.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// How often the slot arena is looked at for holes.
+const FRAGMENTATION_LOOK_MS: u64 = 1_000;
+
+/// Routes would be wrong from here on, so the engine stops too.
+const PATHFINDER_GONE: &str = "the pathfinder thread ended before the engine";
+
+/// The engine thread's state.
+pub(crate) struct Writer {
+    pub(crate) state: State,
+    pub(crate) events: EventRing,
+    pub(crate) header: Header,
+    pub(crate) counters: Counters,
+    pub(crate) histograms: Histograms,
+    pub(crate) ingress: mpsc::Receiver<Batch>,
+    pub(crate) control: mpsc::Receiver<Control>,
+    pub(crate) feed: Feed,
+    pub(crate) server: Arc<std::sync::OnceLock<Server>>,
+    pub(crate) idle_strategy: IdleStrategy,
+    pub(crate) fragmentation_threshold: f64,
+    pub(crate) rollback_sla: Duration,
+    pub(crate) panic_at_revision: u64,
+    pub(crate) watch: Watch,
+}
+
+/// What is told once until it is over.
+#[derive(Default)]
+pub(crate) struct Watch {
+    slots_exhausted_told: bool,
+    fragmented_told: bool,
+    looked_unix_ms: u64,
+    stopping: bool,
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl Writer {
+    /// Works until told to stop; everything in the channel by then is decided.
+    pub(crate) fn run(&mut self) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut inbox = Vec::with_capacity(INBOX_BATCHES_MAX);
+        loop {
+            let now = now_unix_ms();
+            self.header.beat(now);
+            self.look_for_holes(now);
+            let controlled = self.take_control(&mut context);
+            if self.take_batches(&mut context, &mut inbox) {
+                self.decide(&inbox);
+                inbox.clear();
+            } else if self.watch.stopping {
+                return;
+            } else if !controlled {
+                match self.idle_strategy {
+                    IdleStrategy::Park => thread::park_timeout(HEARTBEAT),
+                    IdleStrategy::Yield => thread::yield_now(),
+                    IdleStrategy::BusySpin => std::hint::spin_loop(),
+                }
+            }
+        }
+    }
+
+    fn take_batches(&mut self, context: &mut Context<'_>, inbox: &mut Vec<Batch>) -> bool {
+        matches!(self.ingress.poll_recv_many(context, inbox, INBOX_BATCHES_MAX), Poll::Ready(count) if count > 0)
+    }
+
+    fn take_control(&mut self, context: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Poll::Ready(Some(control)) = self.control.poll_recv(context) {
+            any = true;
+            self.serve(control);
+        }
+        any
+    }
+
+    fn decide(&mut self, inbox: &[Batch]) {
+        let taken = Instant::now();
+        for batch in inbox {
+            let queued = taken.saturating_duration_since(batch.entered);
+            self.histograms.record(HistogramId::Queue, queued.as_nanos() as u64);
+        }
+        let mut place = Place { batch: 0, record: 0 };
+        while place.batch < inbox.len() {
+            let batch = &inbox[place.batch];
+            if place.record == batch.page.len() {
+                place = Place { batch: place.batch + 1, record: 0 };
+                continue;
+            }
+            let record = batch.page.record(place.record);
+            match record.head.kind {
+                RecordKind::Move | RecordKind::Release => self.step(inbox, &mut place, taken),
+                RecordKind::Read | RecordKind::Route => {
+                    self.question(batch, &record);
+                    place.record += 1;
+                }
+            }
+        }
+    }
+
+    /// Applies the MOVEs and RELEASEs from `place` on, across pages, and moves `place` behind them.
+    fn step(&mut self, inbox: &[Batch], place: &mut Place, taken: Instant) {
+        let first = *place;
+        let mut records: ArrayVec<Record<'_>, BATCH_RECORDS_MAX> = ArrayVec::new();
+        while let Some(batch) = inbox.get(place.batch)
+            && !records.is_full()
+        {
+            if place.record == batch.page.len() {
+                *place = Place { batch: place.batch + 1, record: 0 };
+                continue;
+            }
+            let record = batch.page.record(place.record);
+            if !matches!(record.head.kind, RecordKind::Move | RecordKind::Release) {
+                break;
+            }
+            records.push(record);
+            place.record += 1;
+        }
+        let mut outcomes = [Outcome::NONE; BATCH_RECORDS_MAX];
+        let step = self.state.step(now_unix_ms(), &records, &mut outcomes);
+        assert!(self.panic_at_revision == 0 || step.revision < self.panic_at_revision, "testing.panic_at_revision");
+        self.publish(step.accepted > 0);
+        let engine_ns = taken.elapsed().as_nanos() as u64;
+        self.count(&records, &outcomes, step.accepted);
+        self.answer(inbox, first, &records, &outcomes, step.revision, engine_ns);
+    }
+
+    fn publish(&mut self, committed: bool) {
+        if committed {
+            self.header.publish(&self.state.to_commit());
+            for change in self.state.changes() {
+                self.feed.change(*change).expect(PATHFINDER_GONE);
+            }
+            self.feed.flush().expect(PATHFINDER_GONE);
+        }
+    }
+
+    fn count(&mut self, records: &[Record<'_>], outcomes: &[Outcome], accepted: u32) {
+        let counters = &self.counters;
+        let released = records.iter().zip(outcomes).filter(|(record, outcome)| {
+            outcome.status == Status::Ok && matches!(record.head.kind, RecordKind::Release)
+        });
+        let released = released.count() as u64;
+        counters.add(CounterId::MovesAccepted, u64::from(accepted) - released);
+        counters.add(CounterId::ReleasesAccepted, released);
+        counters.add(CounterId::MovesRejected, records.len() as u64 - u64::from(accepted));
+        counters.add(CounterId::Batches, u64::from(accepted > 0));
+        counters.set(CounterId::SlotsUsed, u64::from(self.state.slots_used()));
+        counters.set(CounterId::UndoBytesUsed, self.state.undo_bytes_used());
+        let exhausted = records.iter().zip(outcomes).find(|(_, outcome)| outcome.status == Status::ArenaExhausted);
+        match exhausted {
+            Some((record, _)) if !self.watch.slots_exhausted_told => {
+                self.watch.slots_exhausted_told = true;
+                self.event(Event::SlotsExhausted { tenant: record.head.tenant });
+            }
+            _ => self.watch.slots_exhausted_told &= released == 0,
+        }
+    }
+
+    fn answer(
+        &mut self,
+        inbox: &[Batch],
+        mut place: Place,
+        records: &[Record<'_>],
+        outcomes: &[Outcome],
+        revision: u64,
+        engine_ns: u64,
+    ) {
+        let mut done = 0;
+        while done < records.len() {
+            let batch = &inbox[place.batch];
+            let count = (batch.page.len() - place.record).min(records.len() - done);
+            let mut decisions: ArrayVec<Decision, BATCH_RECORDS_MAX> = ArrayVec::new();
+            for (record, outcome) in records[done..done + count].iter().zip(&outcomes[done..]) {
+                let (counter, ack_each) = (record.head.counter, record.head.ack_each);
+                decisions.push(Decision { counter, node: outcome.node, status: outcome.status, ack_each });
+            }
+            if count > 0 {
+                batch.sink.decided(&decisions, revision);
+                self.histograms.record(HistogramId::Engine, engine_ns);
+            }
+            done += count;
+            place = Place { batch: place.batch + 1, record: 0 };
+        }
+    }
+
+    fn question(&mut self, batch: &Batch, record: &Record<'_>) {
+        let head = &record.head;
+        match head.kind {
+            RecordKind::Read => {
+                self.counters.add(CounterId::Reads, 1);
+                match self.state.slot_image(head.node).filter(|_| head.argument == 0) {
+                    Some(image) => {
+                        let mut slot = [0; 256];
+                        for (bytes, word) in slot.chunks_exact_mut(8).zip(image) {
+                            bytes.copy_from_slice(&word.to_le_bytes());
+                        }
+                        batch.sink.state(head.counter, self.state.revision(), &slot);
+                    }
+                    None => batch.sink.refused(head.counter, Status::OutOfBounds, head.node),
+                }
+            }
+            _ => {
+                let reply = RouteReply::Stream { sink: Arc::clone(&batch.sink), counter: head.counter };
+                self.route(head.node, head.argument, reply);
+            }
+        }
+    }
+
+    fn route(&mut self, source: u32, target: u32, reply: RouteReply) {
+        let nodes_max = self.state.nodes_max();
+        let bad = [source, target].into_iter().find(|node| *node >= nodes_max);
+        if let Some(node) = bad {
+            return refuse(reply, Status::OutOfBounds, node);
+        }
+        let (revision, asked) = (self.state.revision(), Instant::now());
+        let request = RouteRequest { source, target, revision, changes_before: 0, asked, reply };
+        // Ingress lets no more routes in than the queue holds; beyond that stand only those of local threads.
+        if let Err(request) = self.feed.route(request) {
+            refuse(request.reply, Status::Overloaded, source);
+        }
+    }
+
+    fn serve(&mut self, control: Control) {
+        match control {
+            Control::Rollback { revision, reply } => {
+                let _ = reply.try_send(self.rollback(revision));
+            }
+            Control::Hash { revision, reply } => {
+                let number = revision.unwrap_or(self.state.revision());
+                let hash = self.state.hash_at(number).ok_or(Status::OutOfWindow);
+                let _ = reply.try_send(hash.map(|hash| HashReport { revision: number, hash }));
+            }
+            Control::Verify { reply } => {
+                let _ =
+                    reply.try_send(HashReport { revision: self.state.revision(), hash: self.state.recompute_hash() });
+            }
+            Control::RevisionAt { unix_ms, reply } => {
+                let _ = reply.try_send(self.state.revision_at(unix_ms));
+            }
+            Control::Put { arcs, reply } => {
+                let before = self.state.revision();
+                let result = self.state.put_arcs(now_unix_ms(), &arcs);
+                self.publish(result.is_ok_and(|revision| revision > before));
+                let _ = reply.try_send(PutAnswer { arcs, result, edges: self.state.to_commit().edges });
+            }
+            Control::Route { source, target, reply } => self.route(source, target, RouteReply::Local(reply)),
+            Control::Session(SessionEvent::Opened { session, tenant, .. }) => {
+                self.event(Event::SessionOpened { session, tenant });
+            }
+            Control::Session(SessionEvent::Closed { session, status }) => {
+                self.event(Event::SessionClosed { session, status });
+            }
+            Control::Stop => self.watch.stopping = true,
+        }
+    }
+
+    fn rollback(&mut self, revision: u64) -> Result<(lodestone_core::RollbackReport, Duration), Status> {
+        let start = Instant::now();
+        let feed = &mut self.feed;
+        let report = self.state.rollback(revision, |change| {
+            feed.change(change).expect(PATHFINDER_GONE);
+        })?;
+        self.header.publish(&self.state.to_commit());
+        let elapsed = start.elapsed();
+        self.feed.flush().expect(PATHFINDER_GONE);
+        if let Some(server) = self.server.get() {
+            server.rolled_back(revision);
+        }
+        self.watch.slots_exhausted_told = false;
+        self.counters.add(CounterId::Rollbacks, 1);
+        self.counters.add(CounterId::RollbacksOverSla, u64::from(elapsed > self.rollback_sla));
+        self.counters.set(CounterId::SlotsUsed, u64::from(self.state.slots_used()));
+        self.histograms.record(HistogramId::Rollback, elapsed.as_nanos() as u64);
+        let revisions = report.from_revision - report.to_revision;
+        self.event(Event::RolledBack { revision, branch: report.branch, revisions });
+        Ok((report, elapsed))
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.publish(event);
+        self.counters.add(CounterId::EventsPublished, 1);
+    }
+
+    fn look_for_holes(&mut self, now_unix_ms: u64) {
+        if now_unix_ms < self.watch.looked_unix_ms + FRAGMENTATION_LOOK_MS {
+            return;
+        }
+        self.watch.looked_unix_ms = now_unix_ms;
+        let high_water = u64::from(self.state.slots_high_water());
+        let holes = high_water - u64::from(self.state.slots_used());
+        self.counters.set(CounterId::SlotsHighWater, high_water);
+        self.counters.set(CounterId::EdgesUsed, self.state.to_commit().edges);
+        let fragmented = high_water > 0 && holes as f64 / high_water as f64 > self.fragmentation_threshold;
+        if fragmented && !self.watch.fragmented_told {
+            self.event(Event::Fragmented { holes });
+        }
+        self.watch.fragmented_told = fragmented;
+    }
+}
+
+impl Drop for Writer {
+    /// A failure is told to readers of the event ring too.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.events.publish(Event::Poisoned);
+        }
+    }
+}
+
+/// A record in the inbox.
+#[derive(Clone, Copy)]
+struct Place {
+    batch: usize,
+    record: usize,
+}
+
+fn refuse(reply: RouteReply, status: Status, node: u32) {
+    match reply {
+        RouteReply::Stream { sink, counter } => sink.refused(counter, status, node),
+        RouteReply::Local(reply) => {
+            let _ = reply.try_send(Err(status));
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The answers one stream owes its client: reserved before a frame is admitted, stored by engine and pathfinder, taken
+//! by the stream's writer.
+//!
+//! Everything is bounded by the answer buffer: a frame is admitted only if its largest answer still fits. ACKs are
+//! kept as one watermark and become bytes when the writer comes, or when something else must not overtake them, so
+//! that revisions rise on the stream and only a rollback lowers them.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lodestone_memory::Status;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::frame::{
+    ACK_FRAME_BYTES, FrameKind, PATH_FRAME_BYTES_MAX, REJECT_FRAME_BYTES, STATE_FRAME_BYTES, put_ack, put_path,
+    put_reject, put_state,
+};
+use crate::sink::{AnswerSink, Decision, PathAnswer};
+
+/// Largest answer to a MOVE or RELEASE: a REJECT and the ACK that covers it.
+const DECISION_BYTES: usize = REJECT_FRAME_BYTES + ACK_FRAME_BYTES;
+/// Rollback notices cannot be reserved for; this much beyond the buffer is theirs (85 notices that nobody took).
+const NOTICE_BYTES_MAX: usize = 4096;
+/// An idle stream keeps no larger buffer than this.
+const IDLE_BUFFER_BYTES: usize = 1024;
+
+/// What admitting a frame reserves.
+fn answer_bytes(kind: FrameKind) -> usize {
+    match kind {
+        FrameKind::Move | FrameKind::Release => DECISION_BYTES,
+        FrameKind::Read => STATE_FRAME_BYTES,
+        FrameKind::Route => PATH_FRAME_BYTES_MAX,
+        FrameKind::Hello | FrameKind::Close => 0,
+    }
+}
+
+/// The client left a full answer buffer untouched for longer than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlowConsumer;
+
+/// What all streams of a server share for their answers.
+#[derive(Clone)]
+pub(crate) struct AnswerLimits {
+    /// Bytes one stream may owe.
+    pub(crate) buffer_bytes: usize,
+    /// One permit for each ROUTE that may be at the engine.
+    pub(crate) routes: Arc<Semaphore>,
+    /// Number of rollbacks so far. Written by the engine thread before anything later is decided.
+    pub(crate) rollbacks: Arc<AtomicU64>,
+}
+
+/// What the writer is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// The buffer holds this many frames to be sent.
+    Send { frames: u64 },
+    /// This is the last frame; then the stream is done.
+    Close(Vec<u8>),
+    /// Everything is answered: send FIN.
+    Finish,
+    /// Nothing more is to be answered here.
+    Stop,
+    /// Nothing to do until woken.
+    Wait,
+}
+
+#[derive(Clone, Copy)]
+struct Watermark {
+    counter: u64,
+    revision: u64,
+}
+
+#[derive(Default)]
+struct Owed {
+    /// Whole frames, ready to go.
+    out: Vec<u8>,
+    out_frames: u64,
+    /// Bytes the writer has taken and QUIC has not.
+    taken_bytes: usize,
+    /// Reserved for frames that are at the engine.
+    reserved_bytes: usize,
+    /// The ACK that is not bytes yet.
+    watermark: Option<Watermark>,
+    /// Value of `rollbacks` when the watermark was set.
+    rollbacks_seen: u64,
+    /// Counters of the ROUTEs at the engine, each with a permit.
+    routes: VecDeque<u64>,
+    frames_in_flight: usize,
+    decisions_in_flight: usize,
+    admitted_highest: u64,
+    decided_highest: u64,
+    /// Bytes QUIC has taken so far: how the reader sees that the client is alive.
+    progress_bytes: u64,
+    reader_waits: bool,
+    reading_done: bool,
+    closing: Option<Vec<u8>>,
+    /// The writer has ended: whatever comes is dropped.
+    muted: bool,
+}
+
+impl Owed {
+    fn used_bytes(&self) -> usize {
+        let watermark = if self.watermark.is_some() { ACK_FRAME_BYTES } else { 0 };
+        self.out.len() + self.taken_bytes + self.reserved_bytes + watermark
+    }
+
+    fn unsent_bytes(&self) -> usize {
+        self.used_bytes() - self.reserved_bytes
+    }
+
+    fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.muted {
+            write(&mut self.out);
+            self.out_frames += 1;
+        }
+    }
+
+    /// Makes bytes of the watermark, so that what follows cannot be taken for older than it.
+    fn settle(&mut self, session: u32) {
+        if let Some(mark) = self.watermark.take() {
+            self.put(|out| put_ack(out, session, mark.counter, mark.revision));
+        }
+    }
+
+    /// The highest counter up to which every frame is decided. READ and ROUTE count as decided at once.
+    fn decided_counter(&self) -> u64 {
+        if self.decisions_in_flight == 0 { self.admitted_highest } else { self.decided_highest }
+    }
+
+    fn answered(&mut self, kind: FrameKind) {
+        self.reserved_bytes = self.reserved_bytes.saturating_sub(answer_bytes(kind));
+        self.frames_in_flight = self.frames_in_flight.saturating_sub(1);
+    }
+}
+
+/// The answers of one stream. The engine, the pathfinder, the stream's reader and its writer each hold it.
+pub(crate) struct StreamAnswers {
+    session: u32,
+    limits: AnswerLimits,
+    owed: Mutex<Owed>,
+    writer_wake: Notify,
+    reader_wake: Notify,
+    ended: Notify,
+}
+
+impl StreamAnswers {
+    /// `first` are frames to be sent before any answer (WELCOME).
+    pub(crate) fn new(session: u32, limits: AnswerLimits, first: Vec<u8>) -> StreamAnswers {
+        let owed = Owed { out_frames: u64::from(!first.is_empty()), out: first, ..Owed::default() };
+        StreamAnswers {
+            session,
+            limits,
+            owed: Mutex::new(owed),
+            writer_wake: Notify::new(),
+            reader_wake: Notify::new(),
+            ended: Notify::new(),
+        }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Owed> {
+        // Each change below is complete before the lock is let go, also when a panic elsewhere poisoned it.
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves room for the answers of a frame; `false`, with nothing changed, while there is none.
+    pub(crate) fn try_admit(&self, kind: FrameKind, counter: u64) -> bool {
+        let mut owed = self.owed();
+        let bytes = answer_bytes(kind);
+        if !owed.muted && owed.used_bytes() + bytes > self.limits.buffer_bytes {
+            owed.reader_waits = true;
+            return false;
+        }
+        owed.reserved_bytes += bytes;
+        owed.frames_in_flight += 1;
+        owed.decisions_in_flight += usize::from(matches!(kind, FrameKind::Move | FrameKind::Release));
+        owed.admitted_highest = counter;
+        true
+    }
+
+    /// Waits until there is room for the answers of a frame and reserves it.
+    ///
+    /// # Errors
+    /// The client took nothing of what it is owed for `limit`. Time that the engine takes does not count.
+    pub(crate) async fn admit(&self, kind: FrameKind, counter: u64, limit: Duration) -> Result<(), SlowConsumer> {
+        let mut seen_bytes = self.owed().progress_bytes;
+        let mut deadline = Instant::now() + limit;
+        loop {
+            if self.try_admit(kind, counter) {
+                return Ok(());
+            }
+            let waited_out = timeout_at(deadline, self.reader_wake.notified()).await.is_err();
+            let owed = self.owed();
+            if owed.progress_bytes != seen_bytes || owed.unsent_bytes() == 0 {
+                seen_bytes = owed.progress_bytes;
+                deadline = Instant::now() + limit;
+            } else if waited_out {
+                return Err(SlowConsumer);
+            }
+        }
+    }
+
+    /// Takes one of the permits for ROUTEs at the engine, for a frame that was admitted; `false` while there is none.
+    pub(crate) fn try_admit_route(&self, counter: u64) -> bool {
+        match self.limits.routes.try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                self.owed().routes.push_back(counter);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Waits for one of the permits for ROUTEs at the engine, first come first served.
+    pub(crate) async fn admit_route(&self, counter: u64) {
+        // The semaphore is never closed, so the only way out is with a permit.
+        if let Ok(permit) = self.limits.routes.acquire().await {
+            permit.forget();
+            self.owed().routes.push_back(counter);
+        }
+    }
+
+    /// No further frame will be admitted; once all are answered the writer sends FIN.
+    pub(crate) fn reading_done(&self) {
+        self.owed().reading_done = true;
+        self.writer_wake.notify_one();
+    }
+
+    /// Asks the writer to send this frame after everything stored so far, and to end. `false` when it has ended.
+    pub(crate) fn close(&self, frame: Vec<u8>) -> bool {
+        let mut owed = self.owed();
+        if owed.muted {
+            return false;
+        }
+        owed.closing = Some(frame);
+        drop(owed);
+        self.writer_wake.notify_one();
+        true
+    }
+
+    /// Tells the client of a rollback to `revision`: an ACK of what was pending, REJECT, then the ACK with the lower
+    /// revision. Engine thread. `false` when the client has left so many answers that there is no room.
+    pub(crate) fn rolled_back(&self, revision: u64) -> bool {
+        let mut owed = self.owed();
+        if owed.muted {
+            return true;
+        }
+        if owed.used_bytes() + DECISION_BYTES > self.limits.buffer_bytes + NOTICE_BYTES_MAX {
+            return false;
+        }
+        self.enter(&mut owed);
+        owed.settle(self.session);
+        let counter = owed.decided_counter();
+        owed.put(|out| put_reject(out, self.session, u64::MAX, Status::RolledBack, 0));
+        owed.put(|out| put_ack(out, self.session, counter, revision));
+        self.leave(owed);
+        true
+    }
+
+    /// Hands the writer its next work; bytes go into `buffer`, which must be empty and is exchanged for the full one.
+    pub(crate) fn take(&self, buffer: &mut Vec<u8>) -> Work {
+        let mut owed = self.owed();
+        if owed.muted {
+            return Work::Stop;
+        }
+        owed.settle(self.session);
+        if !owed.out.is_empty() {
+            std::mem::swap(&mut owed.out, buffer);
+            owed.taken_bytes = buffer.len();
+            return Work::Send { frames: std::mem::take(&mut owed.out_frames) };
+        }
+        if let Some(frame) = owed.closing.take() {
+            return Work::Close(frame);
+        }
+        if owed.reading_done && owed.frames_in_flight == 0 {
+            return Work::Finish;
+        }
+        if owed.out.capacity() > IDLE_BUFFER_BYTES {
+            owed.out = Vec::new();
+        }
+        if buffer.capacity() > IDLE_BUFFER_BYTES {
+            *buffer = Vec::new();
+        }
+        Work::Wait
+    }
+
+    /// QUIC has taken this many bytes from the writer.
+    pub(crate) fn sent(&self, bytes: usize) {
+        let mut owed = self.owed();
+        owed.taken_bytes -= bytes;
+        owed.progress_bytes += bytes as u64;
+        self.wake_reader(&mut owed);
+    }
+
+    /// The writer ends: answers are dropped from now on, and frames are admitted without room for them.
+    pub(crate) fn mute(&self) {
+        let mut owed = self.owed();
+        owed.muted = true;
+        owed.out = Vec::new();
+        owed.out_frames = 0;
+        owed.taken_bytes = 0;
+        owed.watermark = None;
+        self.wake_reader(&mut owed);
+        drop(owed);
+        self.ended.notify_one();
+    }
+
+    /// Completes when the writer has ended, its last frame delivered or dropped. One task at a time.
+    pub(crate) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Completes when there may be work for the writer. One task at a time.
+    pub(crate) async fn work(&self) {
+        self.writer_wake.notified().await;
+    }
+
+    fn wake_reader(&self, owed: &mut Owed) {
+        if std::mem::take(&mut owed.reader_waits) {
+            self.reader_wake.notify_one();
+        }
+    }
+
+    /// After a rollback an older ACK must leave before anything with the lower revision.
+    fn enter(&self, owed: &mut Owed) {
+        let rollbacks = self.limits.rollbacks.load(Ordering::Acquire);
+        if owed.rollbacks_seen != rollbacks {
+            owed.rollbacks_seen = rollbacks;
+            owed.settle(self.session);
+        }
+    }
+
+    fn leave(&self, mut owed: MutexGuard<'_, Owed>) {
+        self.wake_reader(&mut owed);
+        drop(owed);
+        self.writer_wake.notify_one();
+    }
+
+    /// Stores the one answer to a READ or ROUTE.
+    fn answer(&self, counter: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut owed = self.owed();
+        self.enter(&mut owed);
+        let kind = match owed.routes.binary_search(&counter) {
+            Ok(index) => {
+                owed.routes.remove(index);
+                self.limits.routes.add_permits(1);
+                FrameKind::Route
+            }
+            Err(_) => FrameKind::Read,
+        };
+        owed.answered(kind);
+        owed.settle(self.session);
+        owed.put(write);
+        self.leave(owed);
+    }
+}
+
+impl AnswerSink for StreamAnswers {
+    fn decided(&self, decisions: &[Decision], revision: u64) {
+        let mut owed = self.owed();
+        self.enter(&mut owed);
+        for decision in decisions {
+            let counter = decision.counter;
+            owed.answered(FrameKind::Move);
+            owed.decisions_in_flight = owed.decisions_in_flight.saturating_sub(1);
+            owed.decided_highest = counter;
+            if decision.status != Status::Ok {
+                owed.put(|out| put_reject(out, self.session, counter, decision.status, decision.node));
+            }
+            if !owed.muted {
+                owed.watermark = Some(Watermark { counter, revision });
+            }
+            if decision.ack_each {
+                owed.settle(self.session);
+            }
+        }
+        self.leave(owed);
+    }
+
+    fn refused(&self, counter: u64, status: Status, node: u32) {
+        self.answer(counter, |out| put_reject(out, self.session, counter, status, node));
+    }
+
+    fn state(&self, counter: u64, revision: u64, slot: &[u8; 256]) {
+        self.answer(counter, |out| put_state(out, self.session, counter, revision, slot));
+    }
+
+    fn path(&self, counter: u64, path: &PathAnswer<'_>) {
+        self.answer(counter, |out| put_path(out, self.session, counter, path));
+    }
+}
+
+impl Drop for StreamAnswers {
+    fn drop(&mut self) {
+        // ROUTEs that an ending engine dropped unanswered.
+        let unanswered = self.owed().routes.len();
+        self.limits.routes.add_permits(unanswered);
+    }
+}
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

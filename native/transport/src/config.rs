@@ -1,0 +1,186 @@
+//! What the server is told when it starts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::error::TransportError;
+use crate::frame::PATH_FRAME_BYTES_MAX;
+
+/// Fewest streams that the wire contract promises a client.
+const STREAMS_MIN: u32 = 128;
+/// Most streams one connection may have open; each costs QUIC some memory in advance.
+const STREAMS_LIMIT: u32 = 4096;
+/// Shortest secret that HMAC-SHA-256 is given.
+const SECRET_BYTES_MIN: usize = 32;
+/// Most keys: a client names its key, so more would only be forgotten ones.
+const KEYS_MAX: usize = 16;
+
+/// Where the server's certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Made at start, for `localhost`, both loopback addresses and the listen address; a new one each time.
+    SelfSigned,
+    /// PEM files: the certificate with its chain, leaf first, and its private key.
+    Pem {
+        /// The chain.
+        certificate_file: PathBuf,
+        /// The private key (PKCS#8, PKCS#1 or SEC1).
+        key_file: PathBuf,
+    },
+}
+
+/// One key that tokens are checked with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenKey {
+    /// The number tokens name it by.
+    pub id: u32,
+    /// At least 32 bytes; never shown by `Debug`.
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("TokenKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Who may open a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Everyone; tokens are ignored, every session has tenant 0 and all nodes.
+    None,
+    /// Holders of a token made with one of these keys (1 to 16, ids unique).
+    Tokens(Vec<TokenKey>),
+}
+
+/// Settings of a [`crate::Server`]. All bounds are per server unless they say otherwise.
+#[derive(Clone, Debug)]
+pub struct TransportConfig {
+    /// UDP address to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The server's certificate.
+    pub certificate: Certificate,
+    /// Who may open a session.
+    pub auth: Auth,
+    /// Streams one connection may have open at once, 128 to 4,096.
+    pub streams_max: u32,
+    /// A connection that is silent for this long ends.
+    pub idle_timeout_ms: u64,
+    /// How long a client may leave a full answer buffer untouched before it is closed.
+    pub slow_consumer_ms: u64,
+    /// Answers that one stream may owe its client, at least 40 KiB; a stream whose buffer is full is not read.
+    pub answer_buffer_bytes: usize,
+    /// ROUTE frames of all sessions that may be at the engine at once.
+    pub routes_in_flight_max: usize,
+    /// Connections at once; further ones are refused in the handshake.
+    pub connections_max: u32,
+    /// Told to clients in WELCOME.
+    pub nodes_max: u32,
+    /// Handshakes that take longer are counted.
+    pub handshake_target_ms: u64,
+}
+
+impl Default for TransportConfig {
+    fn default() -> TransportConfig {
+        TransportConfig {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4433)),
+            certificate: Certificate::SelfSigned,
+            auth: Auth::None,
+            streams_max: STREAMS_MIN,
+            idle_timeout_ms: 30_000,
+            slow_consumer_ms: 30_000,
+            answer_buffer_bytes: 64 * 1024,
+            routes_in_flight_max: 1024,
+            connections_max: 60_000,
+            nodes_max: 1_000_000,
+            handshake_target_ms: 3,
+        }
+    }
+}
+
+impl TransportConfig {
+    /// Refuses settings that would break a promise of the wire contract.
+    pub(crate) fn check(&self) -> Result<(), TransportError> {
+        let in_range = |name: &'static str, found: u64, least: u64, most: u64| {
+            if (least..=most).contains(&found) {
+                Ok(())
+            } else {
+                Err(TransportError::Setting { name, found, least, most })
+            }
+        };
+        in_range("streams_max", self.streams_max.into(), STREAMS_MIN.into(), STREAMS_LIMIT.into())?;
+        in_range("idle_timeout_ms", self.idle_timeout_ms, 1, 86_400_000)?;
+        in_range("slow_consumer_ms", self.slow_consumer_ms, 1, 86_400_000)?;
+        in_range("answer_buffer_bytes", self.answer_buffer_bytes as u64, PATH_FRAME_BYTES_MAX as u64, 1 << 30)?;
+        in_range("routes_in_flight_max", self.routes_in_flight_max as u64, 1, 1 << 20)?;
+        in_range("connections_max", self.connections_max.into(), 1, 1_000_000)?;
+        in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
+        match &self.auth {
+            Auth::None => Ok(()),
+            Auth::Tokens(keys) => check_keys(keys),
+        }
+    }
+}
+
+fn check_keys(keys: &[TokenKey]) -> Result<(), TransportError> {
+    let fault = |reason: String| Err(TransportError::Auth { reason });
+    if !(1..=KEYS_MAX).contains(&keys.len()) {
+        return fault(format!("{} keys given, 1 to {KEYS_MAX} are allowed", keys.len()));
+    }
+    for (index, key) in keys.iter().enumerate() {
+        if key.secret.len() < SECRET_BYTES_MIN {
+            return fault(format!(
+                "the secret of key {} has {} bytes, at least {SECRET_BYTES_MIN} are needed",
+                key.id,
+                key.secret.len()
+            ));
+        }
+        if keys.iter().take(index).any(|other| other.id == key.id) {
+            return fault(format!("key id {} is given twice", key.id));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: u32, bytes: usize) -> TokenKey {
+        TokenKey { id, secret: vec![7; bytes] }
+    }
+
+    #[test]
+    fn defaults_are_allowed_and_each_bound_is_checked() {
+        assert!(TransportConfig::default().check().is_ok());
+        let broken = [
+            TransportConfig { streams_max: 127, ..TransportConfig::default() },
+            TransportConfig { streams_max: 4097, ..TransportConfig::default() },
+            TransportConfig { idle_timeout_ms: 0, ..TransportConfig::default() },
+            TransportConfig { slow_consumer_ms: 0, ..TransportConfig::default() },
+            TransportConfig { answer_buffer_bytes: 1024, ..TransportConfig::default() },
+            TransportConfig { routes_in_flight_max: 0, ..TransportConfig::default() },
+            TransportConfig { connections_max: 0, ..TransportConfig::default() },
+            TransportConfig { nodes_max: 0, ..TransportConfig::default() },
+        ];
+        for config in broken {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains("allowed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_are_checked_and_never_shown() {
+        assert!(check_keys(&[key(1, 32), key(2, 64)]).is_ok());
+        for (keys, part) in [
+            (vec![], "0 keys"),
+            (vec![key(1, 31)], "31 bytes"),
+            (vec![key(5, 32), key(5, 33)], "key id 5"),
+            ((0..17).map(|id| key(id, 32)).collect(), "17 keys"),
+        ] {
+            let error = check_keys(&keys).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!format!("{:?}", key(3, 32)).contains('7'));
+    }
+}

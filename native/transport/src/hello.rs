@@ -1,0 +1,189 @@
+//! Before the session: the first stream, HELLO, and whether the client is welcome.
+
+use std::sync::Arc;
+
+use lodestone_memory::{CounterId, Status};
+use quinn::{Connection, RecvStream, SendStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::answers::StreamAnswers;
+use crate::datagram;
+use crate::frame::{
+    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, TEXT_BYTES_MAX, Welcome, array_at, put_close, put_welcome,
+    u16_at,
+};
+use crate::plane::Plane;
+use crate::session::{CLOSE_WAIT, NotOpened, SHUTTING_DOWN_TEXT, Session, now_unix_ms};
+use crate::token::{Rights, TOKEN_REVOKED};
+
+/// Longest HELLO.
+const HELLO_BYTES_MAX: usize = HEADER_BYTES + 4 + TEXT_BYTES_MAX as usize;
+/// How long the delivery of a refusing WELCOME is waited for: a few losses on a slow path.
+const REFUSAL_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Why there is no session.
+enum Refusal {
+    /// WELCOME with the status, then the connection's end.
+    Unwelcome(Status, &'static str),
+    /// CLOSE with the status, then the connection's end.
+    Fault(Status, &'static str),
+    /// The connection has ended by itself.
+    Gone,
+}
+
+/// A welcomed session and its first stream.
+pub(crate) struct Opened {
+    pub(crate) session: Arc<Session>,
+    pub(crate) send: SendStream,
+    pub(crate) receive: RecvStream,
+}
+
+/// Waits for HELLO and opens the session, or turns the client away and closes the connection. Until then no other
+/// stream is read and datagrams are dropped.
+pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: OwnedSemaphorePermit) -> Option<Opened> {
+    let mut streams = tokio::select! {
+        first = connection.accept_bi() => first.ok()?,
+        () = datagram::drop_all(connection, &plane.counters) => return None,
+        () = tokio::time::sleep(plane.hello_wait) => return turn_away_unheard(connection, Status::Malformed, "no HELLO came"),
+        () = plane.stopped() => return turn_away_unheard(connection, Status::ShuttingDown, SHUTTING_DOWN_TEXT),
+    };
+    let heard = tokio::select! {
+        heard = read_hello(&mut streams.1) => heard,
+        () = datagram::drop_all(connection, &plane.counters) => Err(Refusal::Gone),
+        () = tokio::time::sleep(plane.hello_wait) => Err(Refusal::Fault(Status::Malformed, "no HELLO came")),
+        () = plane.stopped() => Err(Refusal::Fault(Status::ShuttingDown, SHUTTING_DOWN_TEXT)),
+    };
+    let outcome = match heard.and_then(|body| rights_of(plane, &body)) {
+        Ok(rights) => {
+            datagram::drop_ready(connection, &plane.counters).await;
+            welcome(plane, connection, rights, place)
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let (send, receive) = streams;
+    match outcome {
+        Ok(session) => Some(Opened { session, send, receive }),
+        Err(refusal) => {
+            turn_away(plane, connection, send, refusal).await;
+            // Kept until here, or STOP_SENDING would be ahead of the answer.
+            drop(receive);
+            None
+        }
+    }
+}
+
+fn turn_away_unheard(connection: &Connection, status: Status, text: &str) -> Option<Opened> {
+    connection.close(u32::from(status.code()).into(), text.as_bytes());
+    None
+}
+
+/// Reads HELLO and nothing else; returns its body. The header is judged as soon as it is there.
+async fn read_hello(stream: &mut RecvStream) -> Result<Vec<u8>, Refusal> {
+    let malformed = |text| Refusal::Fault(Status::Malformed, text);
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut frame_bytes = None;
+    loop {
+        let chunk = match stream.read_chunk(HELLO_BYTES_MAX + 1, true).await {
+            Ok(Some(chunk)) => chunk.bytes,
+            Ok(None) | Err(quinn::ReadError::Reset(_)) => {
+                return Err(malformed("the first stream ended before HELLO"));
+            }
+            Err(_) => return Err(Refusal::Gone),
+        };
+        // One byte more than the longest HELLO is enough to see that there is too much.
+        let room = HELLO_BYTES_MAX + 1 - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if frame_bytes.is_none() && bytes.len() >= HEADER_BYTES {
+            frame_bytes = Some(judge(&bytes).map_err(malformed)?);
+        }
+        match frame_bytes {
+            Some(wanted) if bytes.len() > wanted => return Err(malformed("something after HELLO before WELCOME")),
+            Some(wanted) if bytes.len() == wanted => return Ok(bytes.split_off(HEADER_BYTES)),
+            _ => {}
+        }
+    }
+}
+
+/// Judges the header of the first frame; returns how long the frame is.
+fn judge(bytes: &[u8]) -> Result<usize, &'static str> {
+    let head = Header::parse(&array_at(bytes, 0)).map_err(|fault| fault.0)?;
+    if head.kind != FrameKind::Hello {
+        return Err("something else than HELLO before WELCOME");
+    }
+    if head.session != 0 {
+        return Err("a HELLO with a session number");
+    }
+    if head.counter != 0 {
+        return Err("a HELLO whose counter is not 0");
+    }
+    Ok(head.frame_bytes())
+}
+
+/// Checks version and token.
+fn rights_of(plane: &Plane, body: &[u8]) -> Result<Rights, Refusal> {
+    if u16_at(body, 0) != PROTOCOL_VERSION {
+        return Err(Refusal::Unwelcome(Status::VersionUnsupported, "only protocol version 1 is spoken here"));
+    }
+    let token = &body[4..];
+    if usize::from(u16_at(body, 2)) != token.len() {
+        return Err(Refusal::Fault(Status::Malformed, "a HELLO whose token length does not fit its body"));
+    }
+    match &plane.verifier {
+        None => Ok(Rights::ALL),
+        Some(verifier) => {
+            verifier.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
+        }
+    }
+}
+
+/// Opens the session, WELCOME being the first frame that its first stream owes.
+fn welcome(
+    plane: &Arc<Plane>,
+    connection: &Connection,
+    rights: Rights,
+    place: OwnedSemaphorePermit,
+) -> Result<Arc<Session>, Refusal> {
+    let opened = plane.sessions.open(rights, |number| {
+        let first = StreamAnswers::new(number, plane.answer_limits.clone(), welcome_frame(plane, number, Status::Ok));
+        Session::new(number, rights, Arc::clone(plane), connection.clone(), first, place)
+    });
+    opened.map_err(|reason| match reason {
+        NotOpened::Revoked => Refusal::Unwelcome(Status::Unauthorized, TOKEN_REVOKED.0),
+        NotOpened::ShuttingDown => Refusal::Fault(Status::ShuttingDown, SHUTTING_DOWN_TEXT),
+    })
+}
+
+fn welcome_frame(plane: &Plane, session: u32, status: Status) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let (streams_max, nodes_max) = (plane.streams_max, plane.nodes_max);
+    put_welcome(&mut frame, Welcome { session, status, streams_max, revision: (plane.revision)(), nodes_max });
+    frame
+}
+
+async fn turn_away(plane: &Plane, connection: &Connection, mut send: SendStream, refusal: Refusal) {
+    let (status, text, frame, wait) = match refusal {
+        Refusal::Gone => return,
+        Refusal::Unwelcome(status, text) => {
+            if status == Status::Unauthorized {
+                plane.counters.add(CounterId::UnauthorizedRefused, 1);
+            }
+            (status, text, welcome_frame(plane, 0, status), REFUSAL_WAIT)
+        }
+        Refusal::Fault(status, text) => {
+            if status == Status::Malformed {
+                plane.counters.add(CounterId::ProtocolErrors, 1);
+            }
+            let mut frame = Vec::new();
+            put_close(&mut frame, 0, status, text);
+            (status, text, frame, CLOSE_WAIT)
+        }
+    };
+    let _ = timeout(wait, async {
+        if send.write_all(&frame).await.is_ok() && send.finish().is_ok() {
+            let _ = send.stopped().await;
+        }
+    })
+    .await;
+    connection.close(u32::from(status.code()).into(), text.as_bytes());
+}

@@ -1,0 +1,58 @@
+//! The QUIC server of Lodestone: sessions, streams, datagrams, tokens and back-pressure of `docs/protocol.md`.
+//!
+//! A frame takes this way: QUIC packet → [`quinn`] chunk → decoded in place → digest checked → copied once into a bump
+//! page → bounded channel to the engine. Answers come back through an [`AnswerSink`], which never blocks its caller,
+//! and leave through the stream's writer task. The crate knows nothing of slots or of the graph: what a MOVE does is
+//! decided by whoever drains the channel.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use lodestone_memory::{Counters, Histograms, PagePool};
+//! use lodestone_transport::{Server, TransportConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = tokio::runtime::Runtime::new()?;
+//! let pages = PagePool::new(64 << 20, true).ok_or("no memory for the bump arena")?;
+//! let (ingress, mut batches) = tokio::sync::mpsc::channel(1024);
+//! let server = Server::start(
+//!     TransportConfig { listen: "127.0.0.1:0".parse()?, ..TransportConfig::default() },
+//!     runtime.handle(),
+//!     pages,
+//!     ingress,
+//!     Arc::new(|| 0),
+//!     Counters::detached(),
+//!     Histograms::detached(),
+//!     Arc::new(|event| println!("{event:?}")),
+//! )?;
+//! println!("listening on {}", server.local_address());
+//! while let Some(batch) = batches.blocking_recv() {
+//!     println!("{} records", batch.page.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod answers;
+mod config;
+mod connection;
+mod datagram;
+mod error;
+mod frame;
+mod hello;
+mod ingress;
+mod pages;
+mod plane;
+mod server;
+mod session;
+mod sink;
+mod tls;
+mod token;
+mod writer;
+
+pub use config::{Auth, Certificate, TokenKey, TransportConfig};
+pub use error::TransportError;
+pub use server::Server;
+pub use session::SessionInfo;
+pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

@@ -1,0 +1,245 @@
+//! The server: binds, accepts, and what the control plane asks of it.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use lodestone_memory::{CounterId, Counters, Histograms, PagePool, Status};
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, VarInt};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::answers::AnswerLimits;
+use crate::config::{Auth, TransportConfig};
+use crate::connection;
+use crate::error::TransportError;
+use crate::pages::Pages;
+use crate::plane::{EventSink, Plane, RevisionSource};
+use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions};
+use crate::sink::Batch;
+use crate::tls::Identity;
+use crate::token::Verifier;
+
+/// Streams a client may open before it is welcomed. QUIC keeps about 100 bytes in advance for each that it may open,
+/// so a connection that never says HELLO should not be granted all of them.
+const STREAMS_AT_START: u32 = 4;
+/// What one stream may have sent that the engine has not taken: 200 of the largest moves.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// The same for all streams of a connection together: 32 streams may stand still before they hold up the others.
+const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+/// Answers of a connection that are sent and not yet acknowledged.
+const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+/// Datagrams that may wait to be read; QUIC drops the oldest beyond. Also the largest datagram offered to clients.
+const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
+/// First guess of the round trip. The default of QUIC (333 ms) makes one lost handshake packet cost a second.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Asked of the system for each direction, so that a burst survives until a worker comes; it may grant less.
+const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A running QUIC server. Dropping it closes every connection at once; [`Server::shutdown`] does it with a farewell.
+pub struct Server {
+    plane: Arc<Plane>,
+    endpoint: Endpoint,
+    identity: Identity,
+    address: SocketAddr,
+    connections_max: u32,
+}
+
+impl Server {
+    /// Binds and starts accepting on the given runtime; may be called from any thread.
+    ///
+    /// `ingress` takes the batches (a full channel holds the clients), `revision` is read for WELCOME and must never
+    /// wait, `events` is called from the runtime's workers and must never wait either. The server sets the pool's
+    /// return hook: one server for each pool.
+    ///
+    /// # Errors
+    /// The port is in use, the certificate cannot be used, or a setting is out of its range.
+    #[allow(clippy::too_many_arguments, reason = "each is one of the ends that the runtime joins here")]
+    pub fn start(
+        config: TransportConfig,
+        handle: &Handle,
+        pages: PagePool,
+        ingress: mpsc::Sender<Batch>,
+        revision: RevisionSource,
+        counters: Counters,
+        histograms: Histograms,
+        events: EventSink,
+    ) -> Result<Server, TransportError> {
+        config.check()?;
+        let verifier = match &config.auth {
+            Auth::None => None,
+            Auth::Tokens(keys) => Some(Verifier::new(keys)?),
+        };
+        let identity = Identity::load(&config.certificate, config.listen)?;
+        let answer_limits = AnswerLimits {
+            buffer_bytes: config.answer_buffer_bytes,
+            routes: Arc::new(Semaphore::new(config.routes_in_flight_max)),
+            rollbacks: Arc::new(AtomicU64::new(0)),
+        };
+        let plane = Arc::new(Plane {
+            streams_max: config.streams_max,
+            nodes_max: config.nodes_max,
+            hello_wait: Duration::from_millis(config.idle_timeout_ms),
+            slow_consumer: Duration::from_millis(config.slow_consumer_ms),
+            handshake_target: Duration::from_millis(config.handshake_target_ms),
+            verifier,
+            answer_limits,
+            pages: Pages::new(pages, counters),
+            ingress,
+            revision,
+            counters,
+            histograms,
+            events,
+            sessions: Sessions::default(),
+            places: Arc::new(Semaphore::new(config.connections_max as usize)),
+            stopping: watch::Sender::new(false),
+        });
+        let (endpoint, address) = bind(&config, &identity, handle)?;
+        handle.spawn(accept(Arc::clone(&plane), endpoint.clone()));
+        Ok(Server { plane, endpoint, identity, address, connections_max: config.connections_max })
+    }
+
+    /// Where it listens, with the port the system chose if 0 was asked for.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The server's own certificate as DER.
+    pub fn certificate_der(&self) -> &[u8] {
+        &self.identity.leaf_der
+    }
+
+    /// The certificate chain as PEM, leaf first, for clients to trust; never the key.
+    pub fn certificate_pem(&self) -> &str {
+        &self.identity.pem
+    }
+
+    /// SHA-256 of the server's own certificate (DER).
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.identity.fingerprint()
+    }
+
+    /// The live sessions, by number.
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        self.plane.sessions.list()
+    }
+
+    /// Closes a session with a status and a text (at most 1,024 bytes of it are sent); `false` if there is none with
+    /// this number. Does not wait for the client.
+    pub fn close_session(&self, session: u32, status: Status, text: &str) -> bool {
+        self.plane.sessions.close(session, status, text)
+    }
+
+    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`.
+    ///
+    /// Returns `false`, with nothing revoked, when 262,144 tokens are revoked already: change the key then.
+    pub fn revoke_token(&self, nonce: u64) -> bool {
+        self.plane.sessions.revoke(nonce)
+    }
+
+    /// Tells every session of a rollback to `revision`, on its first stream. Call it on the engine thread, after the
+    /// revision was published and before anything later is decided. Never waits for a client; takes time proportional
+    /// to the number of sessions.
+    pub fn rolled_back(&self, revision: u64) {
+        // Pairs with the load in `StreamAnswers::enter`: whoever answers with the lower revision sees the new number.
+        self.plane.answer_limits.rollbacks.fetch_add(1, Ordering::AcqRel);
+        self.plane.sessions.rolled_back(revision);
+    }
+
+    /// Accepts no more connections, closes every session with `SHUTTING_DOWN`, and waits until all have ended, at most
+    /// for `wait_ms`; whatever is left then is closed at once. Calling it again does no harm.
+    pub async fn shutdown(&self, wait_ms: u64) {
+        let deadline = Instant::now() + Duration::from_millis(wait_ms);
+        self.plane.stopping.send_replace(true);
+        self.plane.sessions.shut_down();
+        let all_ended = self.plane.places.acquire_many(self.connections_max);
+        if timeout_at(deadline, all_ended).await.is_err() {
+            tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
+        }
+        self.endpoint.close(u32::from(Status::ShuttingDown.code()).into(), SHUTTING_DOWN_TEXT.as_bytes());
+        let _ = timeout_at(deadline, self.endpoint.wait_idle()).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.plane.stopping.send_replace(true);
+        self.endpoint.close(u32::from(Status::ShuttingDown.code()).into(), SHUTTING_DOWN_TEXT.as_bytes());
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+async fn accept(plane: Arc<Plane>, endpoint: Endpoint) {
+    loop {
+        let incoming = tokio::select! {
+            biased;
+            () = plane.stopped() => break,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        match Arc::clone(&plane.places).try_acquire_owned() {
+            Ok(place) => {
+                tokio::spawn(connection::run(Arc::clone(&plane), incoming, place));
+            }
+            Err(_) => {
+                plane.counters.add(CounterId::ConnectionsRefused, 1);
+                incoming.refuse();
+            }
+        }
+    }
+    // Handshakes that start from here on are refused without a task.
+    endpoint.set_server_config(None);
+}
+
+fn bind(
+    config: &TransportConfig,
+    identity: &Identity,
+    handle: &Handle,
+) -> Result<(Endpoint, SocketAddr), TransportError> {
+    let address = config.listen;
+    let failed = |source| TransportError::Bind { address, source };
+    let socket = open_socket(address).map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
+    server.transport_config(Arc::new(quic_config(config)));
+    let _entered = handle.enter();
+    let endpoint =
+        Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime)).map_err(failed)?;
+    Ok((endpoint, bound))
+}
+
+fn open_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    for set in [Socket::set_recv_buffer_size, Socket::set_send_buffer_size] {
+        if let Err(error) = set(&socket, SOCKET_BUFFER_BYTES) {
+            tracing::debug!(%error, "the system grants no larger socket buffer");
+        }
+    }
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn quic_config(config: &TransportConfig) -> quinn::TransportConfig {
+    let idle_ms = u32::try_from(config.idle_timeout_ms).unwrap_or(u32::MAX);
+    let mut quic = quinn::TransportConfig::default();
+    quic.max_concurrent_bidi_streams(STREAMS_AT_START.into())
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .receive_window(CONNECTION_WINDOW_BYTES.into())
+        .send_window(SEND_WINDOW_BYTES)
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER_BYTES))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER_BYTES)
+        .initial_rtt(INITIAL_RTT)
+        // Answers are small, and the probes for larger packets cost a fifth of a handshake's time (measured).
+        .mtu_discovery_config(None);
+    quic
+}

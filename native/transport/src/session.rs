@@ -1,0 +1,284 @@
+//! Sessions: one for each welcomed connection, and the table of all of them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lodestone_memory::{CounterId, Status};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use crate::answers::StreamAnswers;
+use crate::frame::put_close;
+use crate::plane::Plane;
+use crate::token::{Rights, TOKEN_REVOKED};
+
+/// How long the delivery of a CLOSE frame is waited for before the connection is closed.
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
+/// Revoked tokens that are remembered: 262,144 take about 6 MiB, and a full set refuses rather than forgets.
+const REVOCATIONS_MAX: usize = 1 << 18;
+
+/// A session as an operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// Its number, never 0, unique among the live ones.
+    pub session: u32,
+    /// Tenant of its token, 0 without tokens.
+    pub tenant: u32,
+    /// The client's address when it connected.
+    pub address: SocketAddr,
+    /// When it was welcomed, Unix milliseconds.
+    pub connected_unix_ms: u64,
+    /// Frames and datagrams received so far.
+    pub frames: u64,
+    /// First node its token may move (inclusive).
+    pub node_first: u32,
+    /// Last node its token may move (inclusive).
+    pub node_last: u32,
+}
+
+/// Why a session ends.
+pub(crate) enum End {
+    /// The server closes it: CLOSE on the stream at fault (else the first), then the connection.
+    Server { status: Status, text: Cow<'static, str>, at: Option<Arc<StreamAnswers>> },
+    /// The client sent CLOSE with this status.
+    Client { status: u16 },
+}
+
+/// One welcomed connection. Held by its tasks; the table lets go of it when the connection ends.
+pub(crate) struct Session {
+    pub(crate) number: u32,
+    pub(crate) rights: Rights,
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) connection: quinn::Connection,
+    pub(crate) first: Arc<StreamAnswers>,
+    pub(crate) frames: AtomicU64,
+    address: SocketAddr,
+    connected_unix_ms: u64,
+    end: Mutex<Option<End>>,
+    ending: AtomicBool,
+    muted: AtomicBool,
+    end_wake: Notify,
+    /// The connection's place among those allowed: free again when the last task of the session has ended.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Session {
+    pub(crate) fn new(
+        number: u32,
+        rights: Rights,
+        plane: Arc<Plane>,
+        connection: quinn::Connection,
+        first: StreamAnswers,
+        place: OwnedSemaphorePermit,
+    ) -> Session {
+        Session {
+            number,
+            rights,
+            plane,
+            address: connection.remote_address(),
+            connection,
+            first: Arc::new(first),
+            frames: AtomicU64::new(0),
+            connected_unix_ms: now_unix_ms(),
+            end: Mutex::new(None),
+            ending: AtomicBool::new(false),
+            muted: AtomicBool::new(false),
+            end_wake: Notify::new(),
+            _place: place,
+        }
+    }
+
+    /// Ends the session; the first reason counts. Any thread, never waits.
+    pub(crate) fn end(&self, end: End) {
+        let mut first = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.ending.load(Ordering::Acquire) {
+            return;
+        }
+        match &end {
+            End::Client { .. } => self.muted.store(true, Ordering::Release),
+            End::Server { status, .. } => self.count(*status),
+        }
+        *first = Some(end);
+        self.ending.store(true, Ordering::Release);
+        drop(first);
+        self.end_wake.notify_one();
+    }
+
+    /// Ends the session for a reason that is no stream's fault.
+    pub(crate) fn close(&self, status: Status, text: impl Into<Cow<'static, str>>) {
+        self.end(End::Server { status, text: text.into(), at: None });
+    }
+
+    fn count(&self, status: Status) {
+        match status {
+            Status::Malformed => self.plane.counters.add(CounterId::ProtocolErrors, 1),
+            Status::SlowConsumer => self.plane.counters.add(CounterId::SlowConsumersClosed, 1),
+            _ => {}
+        }
+    }
+
+    /// Whether nothing more is to be read because the server is closing the session. After the client's CLOSE other
+    /// streams are still read until the connection closes: what the client sent before it is to be applied.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.ending.load(Ordering::Acquire) && !self.is_muted()
+    }
+
+    /// Whether the client sent CLOSE, after which nothing more is answered.
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted.load(Ordering::Acquire)
+    }
+
+    /// Completes with the reason once the session is to end. One task at a time.
+    pub(crate) async fn ended(&self) -> End {
+        loop {
+            self.end_wake.notified().await;
+            if let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return end;
+            }
+        }
+    }
+
+    /// Closes the connection in the order the wire contract asks for; returns the status it was closed with.
+    pub(crate) async fn close_connection(&self, end: End) -> u16 {
+        match end {
+            End::Client { status } => {
+                // The client's other streams may still be on their way to the engine.
+                let _ = tokio::time::timeout(CLOSE_WAIT, self.connection.closed()).await;
+                self.connection.close(quinn::VarInt::from_u32(0), b"");
+                status
+            }
+            End::Server { status, text, at } => {
+                let mut frame = Vec::new();
+                put_close(&mut frame, self.number, status, &text);
+                let answers = at.unwrap_or_else(|| Arc::clone(&self.first));
+                if answers.close(frame) {
+                    let _ = tokio::time::timeout(CLOSE_WAIT, answers.ended()).await;
+                }
+                self.connection.close(u32::from(status.code()).into(), text.as_bytes());
+                status.code()
+            }
+        }
+    }
+
+    fn info(&self) -> SessionInfo {
+        SessionInfo {
+            session: self.number,
+            tenant: self.rights.tenant,
+            address: self.address,
+            connected_unix_ms: self.connected_unix_ms,
+            frames: self.frames.load(Ordering::Relaxed),
+            node_first: self.rights.node_first,
+            node_last: self.rights.node_last,
+        }
+    }
+}
+
+/// Milliseconds since 1970; 0 where the clock stands before.
+pub(crate) fn now_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Why no session could be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    /// The token was revoked.
+    Revoked,
+    /// The server is ending.
+    ShuttingDown,
+}
+
+#[derive(Default)]
+struct Table {
+    live: BTreeMap<u32, Arc<Session>>,
+    revoked: BTreeSet<u64>,
+    last_number: u32,
+    closed: bool,
+}
+
+/// All live sessions, and the tokens that open no more. The lock is held for moments only: to find, add, remove or
+/// list. A rollback holds it too, so that a session sees either the earlier revision and then the notice, or the later.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    table: Mutex<Table>,
+}
+
+impl Sessions {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives out a number and adds the session that `make` makes for it, in one step with the check for revocation and
+    /// with whatever `make` reads, such as the revision for WELCOME.
+    pub(crate) fn open(&self, rights: Rights, make: impl FnOnce(u32) -> Session) -> Result<Arc<Session>, NotOpened> {
+        let mut table = self.table();
+        if table.closed {
+            return Err(NotOpened::ShuttingDown);
+        }
+        if rights.nonce.is_some_and(|nonce| table.revoked.contains(&nonce)) {
+            return Err(NotOpened::Revoked);
+        }
+        // There are far fewer places than numbers, so a free one is near.
+        let mut number = table.last_number.wrapping_add(1);
+        while number == 0 || table.live.contains_key(&number) {
+            number = number.wrapping_add(1);
+        }
+        table.last_number = number;
+        let session = Arc::new(make(number));
+        table.live.insert(number, Arc::clone(&session));
+        Ok(session)
+    }
+
+    pub(crate) fn remove(&self, number: u32) {
+        self.table().live.remove(&number);
+    }
+
+    pub(crate) fn list(&self) -> Vec<SessionInfo> {
+        self.table().live.values().map(|session| session.info()).collect()
+    }
+
+    pub(crate) fn close(&self, number: u32, status: Status, text: &str) -> bool {
+        match self.table().live.get(&number) {
+            Some(session) => {
+                session.close(status, text.to_owned());
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn revoke(&self, nonce: u64) -> bool {
+        let mut table = self.table();
+        if table.revoked.len() >= REVOCATIONS_MAX && !table.revoked.contains(&nonce) {
+            return false;
+        }
+        table.revoked.insert(nonce);
+        for session in table.live.values().filter(|session| session.rights.nonce == Some(nonce)) {
+            session.close(Status::Unauthorized, TOKEN_REVOKED.0);
+        }
+        true
+    }
+
+    pub(crate) fn rolled_back(&self, revision: u64) {
+        for session in self.table().live.values() {
+            if !session.first.rolled_back(revision) {
+                session.close(Status::SlowConsumer, "the answers of the first stream are not taken");
+            }
+        }
+    }
+
+    /// Opens no more sessions and closes all there are.
+    pub(crate) fn shut_down(&self) {
+        let mut table = self.table();
+        table.closed = true;
+        for session in table.live.values() {
+            session.close(Status::ShuttingDown, SHUTTING_DOWN_TEXT);
+        }
+    }
+}
+
+/// What clients are told when the server ends.
+pub(crate) const SHUTTING_DOWN_TEXT: &str = "the server is shutting down";
