@@ -1,11 +1,13 @@
 //! Sockets and connections: from an address to a welcomed session.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Endpoint, TransportConfig, VarInt};
+use quinn::{Endpoint, EndpointConfig, TokioRuntime, TransportConfig, VarInt};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::datagram::{DatagramReceiver, DatagramSender};
 use crate::error::ClientError;
@@ -30,6 +32,10 @@ pub struct ClientOptions {
     /// Assumed round trip before the first measurement, in milliseconds. A lost first packet is sent again after three
     /// of these.
     pub initial_rtt_ms: u64,
+    /// Receive and send buffer of the socket, in bytes; the system may grant less. Each answer that finds it full is
+    /// lost and comes again only after a time-out, so it should hold what all sessions of the socket receive while
+    /// their tasks wait for a processor.
+    pub socket_buffer_bytes: usize,
 }
 
 impl Default for ClientOptions {
@@ -39,6 +45,7 @@ impl Default for ClientOptions {
             connect_timeout_ms: 10_000,
             path_mtu_discovery: true,
             initial_rtt_ms: 333,
+            socket_buffer_bytes: 1 << 20,
         }
     }
 }
@@ -76,7 +83,8 @@ impl Client {
     /// Outside of a tokio runtime.
     pub fn bind(local: SocketAddr, trust: &TrustAnchor, options: &ClientOptions) -> Result<Client, ClientError> {
         let config = quic_config(trust, options)?;
-        let mut endpoint = Endpoint::client(local).map_err(|source| ClientError::Bind { address: local, source })?;
+        let mut endpoint =
+            open_endpoint(local, options).map_err(|source| ClientError::Bind { address: local, source })?;
         endpoint.set_default_client_config(config);
         Ok(Client {
             endpoint,
@@ -244,6 +252,19 @@ impl Session {
 async fn wait_idle(endpoint: &Endpoint) {
     // A server that is gone confirms nothing; giving up then is the right end, not an error.
     let _ = tokio::time::timeout(Duration::from_millis(CLOSE_WAIT_MS), endpoint.wait_idle()).await;
+}
+
+fn open_endpoint(local: SocketAddr, options: &ClientOptions) -> io::Result<Endpoint> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+    if local.is_ipv6() {
+        // Reaches IPv4 servers too, where the system allows it.
+        let _ = socket.set_only_v6(false);
+    }
+    // A smaller buffer than asked for is slower under bursts, never wrong.
+    let _ = socket.set_recv_buffer_size(options.socket_buffer_bytes);
+    let _ = socket.set_send_buffer_size(options.socket_buffer_bytes);
+    socket.bind(&local.into())?;
+    Endpoint::new(EndpointConfig::default(), None, socket.into(), Arc::new(TokioRuntime))
 }
 
 /// The address to send from for reaching `address`.

@@ -2,7 +2,7 @@
 //!
 //! One open-addressing table over memory that is taken at the start: home place by multiplication, linear probing,
 //! removal by shifting back, so that it never fills with markers of removed edges. At `edges_max` a fourth of the
-//! places is still free.
+//! places is still free. A salt keeps chosen edges from colliding; no result depends on it.
 
 /// Key of an unused place; no edge has it, since source and target differ.
 const FREE: u64 = u64::MAX;
@@ -24,6 +24,7 @@ pub(crate) struct EdgeTable {
     masks: Vec<u32>,
     count: u32,
     edges_max: u32,
+    salt: u64,
 }
 
 fn key_of(source: u32, target: u32) -> u64 {
@@ -38,7 +39,7 @@ fn spread(key: u64) -> u64 {
 
 impl EdgeTable {
     /// A table for `edges_max` edges; `None` where the system has not the memory.
-    pub(crate) fn new(edges_max: u32) -> Option<EdgeTable> {
+    pub(crate) fn new(edges_max: u32, salt: u64) -> Option<EdgeTable> {
         let places = edges_max as usize / 3 * 4 + 8;
         let (mut keys, mut masks) = (Vec::new(), Vec::new());
         keys.try_reserve_exact(places).ok()?;
@@ -46,7 +47,7 @@ impl EdgeTable {
         // Writing every place also faults its page in.
         keys.resize(places, FREE);
         masks.resize(places, 0);
-        Some(EdgeTable { keys, masks, count: 0, edges_max })
+        Some(EdgeTable { keys, masks, count: 0, edges_max, salt })
     }
 
     /// Number of edges.
@@ -66,7 +67,7 @@ impl EdgeTable {
 
     fn home(&self, key: u64) -> usize {
         // The high half of the product spreads a hash evenly over any number of places.
-        ((u128::from(spread(key)) * self.keys.len() as u128) >> 64) as usize
+        ((u128::from(spread(key ^ self.salt)) * self.keys.len() as u128) >> 64) as usize
     }
 
     fn next(&self, place: usize) -> usize {
@@ -147,7 +148,7 @@ mod tests {
     fn any_mix_of_changes_equals_an_ordered_map() {
         for seed in 1..200_u64 {
             let edges_max = 1 + (seed % 90) as u32;
-            let mut table = EdgeTable::new(edges_max).unwrap();
+            let mut table = EdgeTable::new(edges_max, seed).unwrap();
             let mut model = BTreeMap::new();
             let mut random = seed;
             for _ in 0..2_000 {

@@ -44,9 +44,10 @@ impl StateHash {
         StateHash::of(SEED_EDGE, [u64::from(source) << 32 | u64::from(target), u64::from(mask)])
     }
 
-    /// A slot in use: its number and the words in use.
-    pub(crate) fn of_slot(slot: u32, words: &[u64]) -> StateHash {
-        StateHash::of(SEED_SLOT, words.iter().copied().chain([u64::from(slot)]))
+    /// A slot in use: its number, the tenant whose quota it counts against, and the words in use.
+    pub(crate) fn of_slot(slot: u32, tenant: u32, words: &[u64]) -> StateHash {
+        let place = u64::from(tenant) << 32 | u64::from(slot);
+        StateHash::of(SEED_SLOT, words.iter().copied().chain([place]))
     }
 
     /// A node that has a version but no slot.
@@ -101,8 +102,8 @@ mod tests {
                     StateHash::of_edge(a, b, 0),
                     StateHash::of_edge(0, a, b + 1),
                     StateHash::of_node(a, u64::from(b)),
-                    StateHash::of_slot(a, &[u64::from(b)]),
-                    StateHash::of_slot(a, &[u64::from(b), 0]),
+                    StateHash::of_slot(a, 0, &[u64::from(b)]),
+                    StateHash::of_slot(a, 1, &[u64::from(b)]),
                 ];
                 for item in items {
                     count += usize::from(low.insert(item.low));

@@ -15,9 +15,9 @@ pub(crate) struct Revision {
     pub(crate) unix_ms: u64,
 }
 
-/// Bytes of undo ring for which one revision is kept. A revision has one change at least, 32 bytes or more; with 64
-/// bytes to a revision the ring of revisions is the tighter bound only where revisions hold a single small change.
-const UNDO_BYTES_A_REVISION: usize = 64;
+/// Bytes of undo ring for which one revision is kept. A move with 40 bytes of payload leaves about 96, so at one move a
+/// revision the ring of revisions ends the window a little before the undo ring does, and at more it never does.
+const UNDO_BYTES_A_REVISION: usize = 128;
 
 pub(crate) struct RevisionRing {
     entries: Vec<Revision>,

@@ -79,21 +79,11 @@ impl State {
         let (slot, version) = (record.aux as u32, record.image[2]);
         let words = words_used(&record.image);
         self.forget_slotless(record.node, version);
-        self.replace_hash(slot, &[], &record.image[..words]);
         self.free_slots.take(slot);
         self.tenants.take(record.tenant, slot);
+        self.replace_hash(slot, &[], &record.image[..words]);
         let slots = self.slots;
         self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, &record.image, words));
-    }
-
-    /// Takes the old words of a slot out of the hash and puts the new ones in; none stands for a free slot.
-    fn replace_hash(&mut self, slot: u32, old: &[u64], new: &[u64]) {
-        if !old.is_empty() {
-            self.hash.remove(StateHash::of_slot(slot, old));
-        }
-        if !new.is_empty() {
-            self.hash.add(StateHash::of_slot(slot, new));
-        }
     }
 
     fn remember_slotless(&mut self, node: u32, version: u64) {

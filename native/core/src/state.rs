@@ -26,6 +26,8 @@ pub struct StateConfig {
     pub tenants: Vec<TenantQuota>,
     /// Time of revision 0, Unix milliseconds.
     pub start_unix_ms: u64,
+    /// Mixed into the places of edges, so that nobody can choose edges that collide. No result depends on it.
+    pub index_salt: u64,
 }
 
 /// Why a state could not be made.
@@ -137,9 +139,10 @@ impl State {
         Ok(State {
             nodes,
             slots,
-            free_slots: FreeSlots::new(capacity),
+            free_slots: FreeSlots::new(capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             tenants: Tenants::new(&config.tenants, capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
-            edges: EdgeTable::new(config.edges_max).ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
+            edges: EdgeTable::new(config.edges_max, config.index_salt)
+                .ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
             undo: undo.ok_or(StateError::Memory("the undo ring (rollback.window_mib)"))?,
             revisions: RevisionRing::new(config.window_bytes)
                 .ok_or(StateError::Memory("the revisions (rollback.window_mib)"))?,
@@ -256,11 +259,11 @@ impl State {
                 let old = self.slots.load(node.slot);
                 let old_words = words_used(&old);
                 self.undo.push(UndoKind::Write, 0, source, 0, &old[..old_words]);
-                self.hash.remove(StateHash::of_slot(node.slot, &old[..old_words]));
+                self.replace_hash(node.slot, &old[..old_words], &[]);
                 (node.slot, words.max(old_words))
             }
         };
-        self.hash.add(StateHash::of_slot(slot, &image[..words]));
+        self.replace_hash(slot, &[], &image[..words]);
         let slots = self.slots;
         self.nodes.update(source, Node { slot, version }, || slots.store(slot, &image, words_stored));
     }
@@ -279,10 +282,10 @@ impl State {
         }
         let old = self.slots.load(node.slot);
         let words = words_used(&old);
+        self.replace_hash(node.slot, &old[..words], &[]);
         let entry = self.tenants.give(node.slot);
         self.free_slots.give(node.slot);
         self.undo.push(UndoKind::Release, entry, head.node, u64::from(node.slot), &old[..words]);
-        self.hash.remove(StateHash::of_slot(node.slot, &old[..words]));
         self.hash.add(StateHash::of_node(head.node, node.version));
         let (slots, to) = (self.slots, Node { slot: SLOT_NONE, version: node.version });
         self.nodes.update(head.node, to, || slots.store(node.slot, &[0; SLOT_WORDS], words));
@@ -306,6 +309,17 @@ impl State {
         }
         if edge.mask != 0 {
             self.hash.add(StateHash::of_edge(edge.source, edge.target, edge.mask));
+        }
+    }
+
+    /// Takes the old words of a slot in use out of the hash and puts the new ones in; none stands for a free slot.
+    pub(crate) fn replace_hash(&mut self, slot: u32, old: &[u64], new: &[u64]) {
+        let tenant = self.tenants.owner(slot);
+        if !old.is_empty() {
+            self.hash.remove(StateHash::of_slot(slot, tenant, old));
+        }
+        if !new.is_empty() {
+            self.hash.add(StateHash::of_slot(slot, tenant, new));
         }
     }
 
@@ -362,7 +376,8 @@ impl State {
             let node = self.nodes.get(number);
             if node.slot != SLOT_NONE {
                 let image = self.slots.load(node.slot);
-                hash.add(StateHash::of_slot(node.slot, &image[..words_used(&image)]));
+                let words = &image[..words_used(&image)];
+                hash.add(StateHash::of_slot(node.slot, self.tenants.owner(node.slot), words));
             } else if node.version != 0 {
                 hash.add(StateHash::of_node(number, node.version));
             }

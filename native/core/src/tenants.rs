@@ -58,6 +58,11 @@ impl Tenants {
         tenant.used < tenant.quota.slots_max && (guaranteed && free > 0 || free > self.reserved)
     }
 
+    /// The tenant whose quota the slot, which is in use, counts against; 0 for everyone without a quota.
+    pub(crate) fn owner(&self, slot: u32) -> u32 {
+        self.tenants[usize::from(self.owners[slot as usize])].quota.tenant
+    }
+
     /// The tenant took the slot.
     pub(crate) fn take(&mut self, entry: u8, slot: u32) {
         let tenant = &mut self.tenants[usize::from(entry)];

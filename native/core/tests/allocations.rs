@@ -126,7 +126,7 @@ fn moves_releases_loads_and_rollbacks_allocate_nothing() {
     let mut region = Region::create(&options).unwrap();
     let mut ends = region.take_engine_ends();
     let tenants = vec![TenantQuota { tenant: 1, guaranteed_slots: 50, slots_max: 200 }];
-    let config = StateConfig { edges_max: 1_500, window_bytes: 1 << 20, tenants, start_unix_ms: 0 };
+    let config = StateConfig { edges_max: 1_500, window_bytes: 1 << 20, tenants, start_unix_ms: 0, index_salt: 0x5a17 };
     let mut state = State::new(&config, ends.nodes, ends.slots).unwrap();
     let pool = PagePool::new(4 * PAGE_BYTES, false).unwrap();
     let mut outcomes = [Outcome::NONE; BATCH_RECORDS_MAX];

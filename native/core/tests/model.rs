@@ -170,7 +170,7 @@ fn long_lives_leave_the_window_behind_and_stay_as_in_the_model() {
     for seed in 0..12 {
         let mut pair = Pair::new(seed ^ 0xaaaa_0000);
         pair.near = true;
-        pair.run(500);
+        pair.run(1_000);
         left_behind += u64::from(pair.engine.state.oldest_revision() > 0);
         pair.near = false;
         pair.run(100);
@@ -203,6 +203,30 @@ fn the_window_reaches_as_far_back_as_the_ring_has_room() {
         let report = engine.rollback(engine.state.oldest_revision()).unwrap();
         assert_eq!((report.records, engine.state.hash()), (kept * 2, engine.state.recompute_hash()));
     }
+}
+
+#[test]
+fn revisions_of_one_small_change_each_are_bounded_by_their_number() {
+    let limits = support::model::Limits { nodes_max: 4, slots_max: 4, edges_max: 4, tenants: vec![] };
+    let mut engine = Engine::new(&limits, 0);
+    let mut hashes = vec![engine.state.hash()];
+    for revision in 1..=3_000_u32 {
+        let arc = EdgeChange { source: 0, target: 1, mask: revision };
+        assert_eq!(engine.put(u64::from(revision), &[arc]), Ok(u64::from(revision)));
+        hashes.push(engine.state.hash());
+    }
+    // 3,000 changes of 16 bytes fit into the undo ring; what runs out is the ring of revisions.
+    let oldest = engine.state.oldest_revision();
+    assert!((1_900..=2_000).contains(&oldest), "oldest revision {oldest}");
+    for (revision, hash) in hashes.iter().enumerate() {
+        let expected = (revision as u64 >= oldest).then_some(*hash);
+        assert_eq!(engine.state.hash_at(revision as u64), expected, "revision {revision}");
+    }
+    assert_eq!(engine.state.revision_at(2_500), 2_500);
+    assert_eq!(engine.state.revision_at(0), oldest);
+    assert_eq!(engine.rollback(oldest - 1), Err(Status::OutOfWindow));
+    assert_eq!(engine.rollback(oldest).unwrap().hash, hashes[oldest as usize]);
+    assert_eq!(u64::from(engine.state.edge_mask(0, 1)), oldest);
 }
 
 #[test]

@@ -71,19 +71,21 @@ pub struct FreeSlots {
 }
 
 impl FreeSlots {
-    /// A set of `capacity` slots, all free. Memory is taken here and never again.
-    pub fn new(capacity: u32) -> FreeSlots {
+    /// A set of `capacity` slots, all free. Memory is taken here and never again; `None` where there is none.
+    pub fn new(capacity: u32) -> Option<FreeSlots> {
         let mut levels = Vec::new();
         let mut bits = capacity as usize;
         loop {
-            let mut words = vec![u64::MAX; bits.div_ceil(64).max(1)];
+            let mut words = Vec::new();
+            words.try_reserve_exact(bits.div_ceil(64).max(1)).ok()?;
+            words.resize(bits.div_ceil(64).max(1), u64::MAX);
             if let Some(last) = words.last_mut().filter(|_| !bits.is_multiple_of(64) || bits == 0) {
                 *last = (1 << (bits % 64)) - 1;
             }
             bits = words.len();
             levels.push(words);
             if bits == 1 {
-                return FreeSlots { levels, capacity, used: 0 };
+                return Some(FreeSlots { levels, capacity, used: 0 });
             }
         }
     }
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn the_lowest_free_slot_comes_first_like_in_an_ordered_set() {
         for capacity in [1_u32, 2, 63, 64, 65, 4_095, 4_096, 4_097, 300_000] {
-            let mut slots = FreeSlots::new(capacity);
+            let mut slots = FreeSlots::new(capacity).unwrap();
             let mut model: BTreeSet<u32> = (0..capacity.min(5_000)).collect();
             let mut taken = Vec::new();
             let mut random = u64::from(capacity) | 1;

@@ -1,5 +1,6 @@
 //! An open engine: its threads, and the calls that any thread may make on it.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use crate::clock::now_unix_ms;
 use crate::config::Config;
 use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, PutAnswer, Reply};
 use crate::error::EngineError;
-use crate::feed::{Feed, ring};
+use crate::feed::{AfterRollback, Feed, ring};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::pathfinder_thread::{LocalRoute, PathfinderThread};
 use crate::poison;
@@ -236,13 +237,12 @@ impl Engine {
     /// Refuses the token with this nonce from now on and closes the sessions opened with it.
     ///
     /// # Errors
-    /// [`EngineError::Closed`].
+    /// [`EngineError::Closed`]; [`EngineError::Memory`] when 262,144 tokens are revoked already.
     pub fn revoke_token(&self, nonce: u64) -> Result<(), EngineError> {
         self.check_open()?;
-        if let Some(server) = self.server.get() {
-            server.revoke_token(nonce);
-        }
-        Ok(())
+        let full = || EngineError::Memory("262,144 tokens are revoked already: replace the key instead".to_owned());
+        let revoked = self.server.get().is_none_or(|server| server.revoke_token(nonce));
+        if revoked { Ok(()) } else { Err(full()) }
     }
 
     /// Closes: no new connections, sessions told, everything accepted decided, threads ended, memory given back. A
@@ -343,13 +343,14 @@ fn start_threads(
         window_bytes: config.window_bytes,
         tenants: config.tenants.clone(),
         start_unix_ms: now_unix_ms(),
+        index_salt: random_salt(),
     };
     let state = State::new(&state_config, ends.nodes, ends.slots).map_err(memory)?;
     let pathfinder_config = PathfinderConfig {
         nodes_max: config.nodes_max,
         edges_max: config.edges_max,
         budget: config.route_budget,
-        index_salt: 0,
+        index_salt: random_salt(),
         preallocate: config.preallocate,
     };
     let pathfinder = Pathfinder::new(&pathfinder_config).map_err(memory)?;
@@ -357,6 +358,7 @@ fn start_threads(
     let (changes_sender, changes) = ring();
     let (routes_sender, routes) = sync_channel(config.route_queue + LOCAL_ROUTES_MAX);
     let stop = Arc::new(AtomicBool::new(false));
+    let after_rollback = AfterRollback::default();
     let mut finder = PathfinderThread {
         pathfinder,
         route,
@@ -366,10 +368,11 @@ fn start_threads(
         counters,
         histograms,
         stop: Arc::clone(&stop),
+        after_rollback: Arc::clone(&after_rollback),
     };
     let pathfinder_core = config.pin_cores.get(1).copied();
     let pathfinder = spawn(&config.thread_name, "paths", header, pathfinder_core, move || finder.run())?;
-    let feed = Feed::new(changes_sender, routes_sender, pathfinder.thread().clone(), counters);
+    let feed = Feed::new(changes_sender, routes_sender, pathfinder.thread().clone(), after_rollback, counters);
     header.publish(&state.to_commit());
     let mut writer = Writer {
         state,
@@ -390,6 +393,11 @@ fn start_threads(
     let core = config.pin_cores.first().copied();
     let writer = spawn(&config.thread_name, "eng", header, core, move || writer.run())?;
     Ok(Threads { writer, pathfinder, pathfinder_stop: stop })
+}
+
+/// What the standard library seeds its hash maps with: different in every process, unknown to clients.
+fn random_salt() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn spawn(

@@ -4,8 +4,8 @@
 //! exactly the revision at which the engine took it. The pathfinder is woken for routes, and when a quarter of the ring
 //! is full; else it looks by itself every [`PATHFINDER_LOOK_MS`].
 
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
@@ -32,13 +32,24 @@ pub(crate) enum RouteReply {
     Local(Reply<Result<LocalRoute, Status>>),
 }
 
+/// A state that a route can be answered against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) revision: u64,
+    /// Changes sent before it.
+    pub(crate) changes_before: u64,
+    /// Rollbacks before it.
+    pub(crate) rollbacks: u64,
+}
+
+/// The state after the last rollback: what a route that was asked before it, and not answered yet, is answered with.
+pub(crate) type AfterRollback = Arc<Mutex<Standing>>;
+
 /// A route to find.
 pub(crate) struct RouteRequest {
     pub(crate) source: u32,
     pub(crate) target: u32,
-    pub(crate) revision: u64,
-    /// Changes sent before it.
-    pub(crate) changes_before: u64,
+    pub(crate) standing: Standing,
     pub(crate) asked: Instant,
     pub(crate) reply: RouteReply,
 }
@@ -53,6 +64,8 @@ pub(crate) struct Feed {
     routes: SyncSender<RouteRequest>,
     pathfinder: Thread,
     sent: u64,
+    rollbacks: u64,
+    after_rollback: AfterRollback,
     counters: Counters,
 }
 
@@ -66,9 +79,21 @@ impl Feed {
         changes: Producer<EdgeChange>,
         routes: SyncSender<RouteRequest>,
         pathfinder: Thread,
+        after_rollback: AfterRollback,
         counters: Counters,
     ) -> Feed {
-        Feed { changes, routes, pathfinder, sent: 0, counters }
+        Feed { changes, routes, pathfinder, sent: 0, rollbacks: 0, after_rollback, counters }
+    }
+
+    /// What a route asked at this revision, the current one, is answered against.
+    pub(crate) fn standing(&self, revision: u64) -> Standing {
+        Standing { revision, changes_before: self.sent, rollbacks: self.rollbacks }
+    }
+
+    /// After a rollback, its changes sent: routes still under way are to be found at this revision.
+    pub(crate) fn rolled_back(&mut self, revision: u64) {
+        self.rollbacks += 1;
+        *self.after_rollback.lock().unwrap_or_else(PoisonError::into_inner) = self.standing(revision);
     }
 
     /// Tells a committed change; waits while the ring is full.
@@ -108,9 +133,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Asks for a route at this revision. Full: the request comes back.
-    pub(crate) fn route(&self, mut request: RouteRequest) -> Result<(), RouteRequest> {
-        request.changes_before = self.sent;
+    /// Asks for a route. Full: the request comes back.
+    pub(crate) fn route(&self, request: RouteRequest) -> Result<(), RouteRequest> {
         match self.routes.try_send(request) {
             Ok(()) => {
                 self.pathfinder.unpark();

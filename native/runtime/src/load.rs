@@ -9,10 +9,6 @@ use lodestone_memory::CounterId;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// Flag of the application's half of the mask that marks a road: it keeps an arc of length 0 alive, since a mask of 0
-/// would remove the edge.
-const ROAD_FLAG: u32 = 0x1_0000;
-
 /// What a bulk load brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
@@ -20,7 +16,7 @@ pub struct LoadReport {
     pub revision: u64,
     /// Nodes of the file; 0 for arcs given directly.
     pub nodes: u64,
-    /// Arcs given.
+    /// Arcs given; of a file those that are edges: no loops, of parallel arcs the shortest.
     pub arcs: u64,
     /// Edges in the graph after it.
     pub edges: u64,
@@ -54,16 +50,10 @@ impl Engine {
             );
             return Err(EngineError::MapFile(text));
         }
-        let arcs = (0..nodes).flat_map(|node| {
-            let range = map.first_arc[node] as usize..map.first_arc[node + 1] as usize;
-            range.map(move |arc| (node as u32, arc))
-        });
-        let arcs = arcs.map(|(source, arc)| EdgeChange {
-            source,
-            target: map.targets[arc],
-            mask: u32::from(map.weights[arc]) | ROAD_FLAG,
-        });
-        let mut report = self.put(arcs, map.targets.len() as u64)?;
+        // Parallel arcs and loops of the file are no edges of their own: the count is of what will be set.
+        let edges = map.edges().count() as u64;
+        let arcs = map.edges().map(|edge| EdgeChange { source: edge.source, target: edge.target, mask: edge.mask });
+        let mut report = self.put(arcs, edges)?;
         report.nodes = nodes as u64;
         report.unit_mm = map.unit_mm;
         report.nanoseconds = start.elapsed().as_nanos() as u64;

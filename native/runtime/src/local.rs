@@ -92,7 +92,7 @@ impl AnswerSink for LocalSink {
         unreachable!("local submissions hold no READ");
     }
 
-    fn path(&self, _counter: u64, _path: &PathAnswer<'_>) {
+    fn path(&self, _counter: u64, _path: &PathAnswer<'_>) -> bool {
         unreachable!("local submissions hold no ROUTE");
     }
 }
@@ -120,8 +120,8 @@ impl AnswerSink for Watched {
         self.0.state(counter, revision, slot);
     }
 
-    fn path(&self, counter: u64, path: &PathAnswer<'_>) {
-        self.0.path(counter, path);
+    fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool {
+        self.0.path(counter, path)
     }
 }
 

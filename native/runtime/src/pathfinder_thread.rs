@@ -1,18 +1,18 @@
 //! The pathfinder's thread: applies committed changes to its copy of the graph and answers routes in their order.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use lodestone_core::EdgeChange;
 use lodestone_core::pathfinder::{Pathfinder, Route, RouteStatus};
 use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Status};
-use lodestone_transport::{AnswerSink, PathAnswer};
+use lodestone_transport::PathAnswer;
 use rtrb::Consumer;
 
-use crate::feed::{PATHFINDER_LOOK_MS, RouteReply, RouteRequest};
+use crate::feed::{AfterRollback, PATHFINDER_LOOK_MS, RouteReply, RouteRequest, Standing};
 
 /// Most nodes of a path that one PATH frame lists.
 const WIRE_NODES_MAX: usize = 8_192;
@@ -42,6 +42,7 @@ pub(crate) struct PathfinderThread {
     pub(crate) counters: Counters,
     pub(crate) histograms: Histograms,
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) after_rollback: AfterRollback,
 }
 
 impl PathfinderThread {
@@ -76,29 +77,44 @@ impl PathfinderThread {
     }
 
     fn serve(&mut self, request: &RouteRequest) {
-        // The engine sent these changes before the request, so all of them are in the ring already.
-        self.apply_some(request.changes_before);
-        let found = self.pathfinder.route(request.source, request.target, &mut self.route);
-        let over_budget = found == RouteStatus::Budget;
-        self.counters.add(if over_budget { CounterId::RoutesOverBudget } else { CounterId::Routes }, 1);
-        self.histograms.record(HistogramId::Route, request.asked.elapsed().as_nanos() as u64);
-        match &request.reply {
-            RouteReply::Stream { sink, counter } => self.answer_stream(sink.as_ref(), *counter, request, over_budget),
-            RouteReply::Local(reply) => {
-                let result = if over_budget { Err(Status::Budget) } else { Ok(self.local_route(request.revision)) };
-                // Nobody waits any more: the caller's time was up.
-                let _ = reply.try_send(result);
-            }
+        let mut standing = request.standing;
+        while !self.answer(request, standing) {
+            // The state went back since: the client must not see the later revision any more.
+            standing = *self.after_rollback.lock().unwrap_or_else(PoisonError::into_inner);
         }
+        self.histograms.record(HistogramId::Route, request.asked.elapsed().as_nanos() as u64);
     }
 
-    fn answer_stream(&self, sink: &dyn AnswerSink, counter: u64, request: &RouteRequest, over_budget: bool) {
-        if over_budget {
-            return sink.refused(counter, Status::Budget, request.source);
+    /// Finds the route in this state and answers; `false` if that came too late.
+    fn answer(&mut self, request: &RouteRequest, standing: Standing) -> bool {
+        // The engine sent these changes before the request, so all of them are in the ring already.
+        self.apply_some(standing.changes_before);
+        let found = self.pathfinder.route(request.source, request.target, &mut self.route);
+        let over_budget = found == RouteStatus::Budget;
+        let answered = match &request.reply {
+            RouteReply::Stream { sink, counter } if over_budget => {
+                sink.refused(*counter, Status::Budget, request.source);
+                true
+            }
+            RouteReply::Stream { sink, counter } => sink.path(*counter, &self.path_answer(standing)),
+            RouteReply::Local(reply) => {
+                let result = if over_budget { Err(Status::Budget) } else { Ok(self.local_route(standing.revision)) };
+                // Nobody waits any more: the caller's time was up.
+                let _ = reply.try_send(result);
+                true
+            }
+        };
+        if answered {
+            self.counters.add(if over_budget { CounterId::RoutesOverBudget } else { CounterId::Routes }, 1);
         }
+        answered
+    }
+
+    fn path_answer(&self, standing: Standing) -> PathAnswer<'_> {
         let nodes = &self.route.nodes[..self.route.nodes.len().min(WIRE_NODES_MAX)];
         let (distance, nodes_total) = (self.route.distance, self.route.nodes_total);
-        sink.path(counter, &PathAnswer { revision: request.revision, distance, nodes_total, nodes });
+        let Standing { revision, rollbacks, .. } = standing;
+        PathAnswer { revision, rollbacks, distance, nodes_total, nodes }
     }
 
     fn local_route(&self, revision: u64) -> LocalRoute {

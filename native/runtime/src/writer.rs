@@ -251,8 +251,8 @@ impl Writer {
         if let Some(node) = bad {
             return refuse(reply, Status::OutOfBounds, node);
         }
-        let (revision, asked) = (self.state.revision(), Instant::now());
-        let request = RouteRequest { source, target, revision, changes_before: 0, asked, reply };
+        let (standing, asked) = (self.feed.standing(self.state.revision()), Instant::now());
+        let request = RouteRequest { source, target, standing, asked, reply };
         // Ingress lets no more routes in than the queue holds; beyond that stand only those of local threads.
         if let Err(request) = self.feed.route(request) {
             refuse(request.reply, Status::Overloaded, source);
@@ -302,6 +302,7 @@ impl Writer {
         self.header.publish(&self.state.to_commit());
         let elapsed = start.elapsed();
         self.feed.flush().expect(PATHFINDER_GONE);
+        self.feed.rolled_back(revision);
         if let Some(server) = self.server.get() {
             server.rolled_back(revision);
         }

@@ -223,6 +223,22 @@ impl StreamAnswers {
         }
     }
 
+    /// Completes once no ROUTE of this stream is at the engine. A PATH carries the revision at which its ROUTE was
+    /// taken; a later frame's answer must not go ahead of it with a later revision.
+    pub(crate) async fn routes_answered(&self) {
+        while self.route_pending() {
+            self.reader_wake.notified().await;
+        }
+    }
+
+    /// Whether a ROUTE of this stream is at the engine; the reader is woken when that changes.
+    pub(crate) fn route_pending(&self) -> bool {
+        let mut owed = self.owed();
+        let pending = !owed.muted && !owed.routes.is_empty();
+        owed.reader_waits |= pending;
+        pending
+    }
+
     /// No further frame will be admitted; once all are answered the writer sends FIN.
     pub(crate) fn reading_done(&self) {
         self.owed().reading_done = true;
@@ -340,8 +356,7 @@ impl StreamAnswers {
     }
 
     /// Stores the one answer to a READ or ROUTE.
-    fn answer(&self, counter: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut owed = self.owed();
+    fn answer(&self, mut owed: MutexGuard<'_, Owed>, counter: u64, write: impl FnOnce(&mut Vec<u8>)) {
         self.enter(&mut owed);
         let kind = match owed.routes.binary_search(&counter) {
             Ok(index) => {
@@ -381,15 +396,21 @@ impl AnswerSink for StreamAnswers {
     }
 
     fn refused(&self, counter: u64, status: Status, node: u32) {
-        self.answer(counter, |out| put_reject(out, self.session, counter, status, node));
+        self.answer(self.owed(), counter, |out| put_reject(out, self.session, counter, status, node));
     }
 
     fn state(&self, counter: u64, revision: u64, slot: &[u8; 256]) {
-        self.answer(counter, |out| put_state(out, self.session, counter, revision, slot));
+        self.answer(self.owed(), counter, |out| put_state(out, self.session, counter, revision, slot));
     }
 
-    fn path(&self, counter: u64, path: &PathAnswer<'_>) {
-        self.answer(counter, |out| put_path(out, self.session, counter, path));
+    fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool {
+        let owed = self.owed();
+        // Looked at under the lock: a rollback that comes later puts its notice behind this answer.
+        if self.limits.rollbacks.load(Ordering::Acquire) != path.rollbacks {
+            return false;
+        }
+        self.answer(owed, counter, |out| put_path(out, self.session, counter, path));
+        true
     }
 }
 

@@ -78,9 +78,11 @@ fn every_reservation_is_given_back() {
     assert!(!answers.try_admit(FrameKind::Route, 3), "a second route may need 32 KiB more");
     answers.refused(1, Status::OutOfBounds, 9);
     answers.decided(&[decision(2, Status::Ok, false)], 1);
-    answers.path(0, &PathAnswer { revision: 1, distance: 2, nodes_total: 2, nodes: &[3, 4] });
+    let path = PathAnswer { revision: 1, rollbacks: 0, distance: 2, nodes_total: 2, nodes: &[3, 4] };
+    assert!(answers.path(0, &path));
     assert_eq!(drain(&answers), [(0x12, 1, 3), (0x11, 2, 1), (0x21, 0, 1)]);
-    assert_eq!((answers.owed().used_bytes(), answers.owed().frames_in_flight), (0, 0));
+    assert_eq!(answers.owed().used_bytes(), 0);
+    assert_eq!(answers.owed().frames_in_flight, 0);
     assert_eq!(answers.limits.routes.available_permits(), 4);
 }
 
@@ -129,6 +131,19 @@ fn acks_from_both_sides_of_a_rollback_are_never_merged() {
     answers.limits.rollbacks.fetch_add(1, Ordering::AcqRel);
     answers.decided(&[decision(1, Status::Ok, false)], 101);
     assert_eq!(drain(&answers), [(0x11, 0, 105), (0x11, 1, 101)]);
+}
+
+#[test]
+fn a_path_found_before_a_rollback_is_not_answered_after_it() {
+    let answers = answers_with(BUFFER_BYTES, 1);
+    assert!(answers.try_admit(FrameKind::Route, 1) && answers.try_admit_route(1));
+    answers.limits.rollbacks.fetch_add(1, Ordering::AcqRel);
+    let stale = PathAnswer { revision: 105, rollbacks: 0, distance: 2, nodes_total: 0, nodes: &[] };
+    assert!(!answers.path(1, &stale));
+    assert!(answers.route_pending() && drain(&answers).is_empty());
+    assert!(answers.path(1, &PathAnswer { revision: 100, rollbacks: 1, ..stale }));
+    assert!(!answers.route_pending());
+    assert_eq!(drain(&answers), [(0x21, 1, 100)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::datagram::{DatagramAnswers, DatagramIngress};
 use crate::hello;
 use crate::ingress::Ingress;
 use crate::plane::Plane;
-use crate::session::Session;
+use crate::session::{End, Session};
 use crate::sink::SessionEvent;
 use crate::writer;
 
@@ -28,13 +28,19 @@ pub(crate) async fn run(plane: Arc<Plane>, incoming: Incoming, place: OwnedSemap
     tracing::debug!(session = session.number, %address, "session opened");
 
     start_stream(&session, Arc::clone(&session.first), opened.send, opened.receive, 1);
-    connection.set_max_concurrent_bi_streams(plane.streams_max.into());
+    connection.set_max_concurrent_bi_streams(stream_limit(plane.streams_max).into());
     let status = serve(&session).await;
 
     plane.sessions.remove(session.number);
     plane.counters.subtract(CounterId::SessionsLive, 1);
     (plane.events)(SessionEvent::Closed { session: session.number, status });
     tracing::debug!(session = session.number, status, "session closed");
+}
+
+/// What QUIC is told, so that a client may always have `streams_max` open. QUIC announces new credit only once more
+/// than an eighth of the limit has come back, so the limit is that much higher.
+fn stream_limit(streams_max: u32) -> u32 {
+    streams_max + streams_max / 7 + 1
 }
 
 async fn shake_hands(plane: &Plane, incoming: Incoming) -> Option<Connection> {
@@ -72,6 +78,7 @@ async fn serve(session: &Arc<Session>) -> u16 {
         biased;
         end = session.ended() => Some(end),
         _ = connection.closed() => None,
+        () = session.plane.ingress.closed() => Some(End::engine_gone()),
         () = accept_streams(session) => None,
         () = datagrams => None,
         () = answers.send_all(connection) => None,
@@ -100,4 +107,17 @@ fn start_stream(
 ) {
     tokio::spawn(writer::run(Arc::clone(session), Arc::clone(&answers), send));
     tokio::spawn(Ingress::new(Arc::clone(session), answers, counter).run(receive));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stream_limit;
+
+    #[test]
+    fn credit_not_announced_yet_never_eats_into_what_was_promised() {
+        for promised in 128..=4_096 {
+            let limit = stream_limit(promised);
+            assert!(limit - limit / 8 >= promised, "{promised}");
+        }
+    }
 }

@@ -87,8 +87,9 @@ impl AnswerSink for DatagramAnswers {
         self.put(|out| put_state(out, self.session, counter, revision, slot));
     }
 
-    fn path(&self, _counter: u64, _path: &PathAnswer<'_>) {
+    fn path(&self, _counter: u64, _path: &PathAnswer<'_>) -> bool {
         debug_assert!(false, "a datagram with ROUTE is a protocol error and never reaches the pathfinder");
+        true
     }
 }
 

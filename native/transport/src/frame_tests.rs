@@ -219,7 +219,7 @@ fn frames_of_the_server_have_the_bytes_of_the_contract() {
 
     out.clear();
     let nodes: Vec<u32> = (0..9000).collect();
-    put_path(&mut out, 1, 2, &PathAnswer { revision: 3, distance: 4, nodes_total: 9000, nodes: &nodes });
+    put_path(&mut out, 1, 2, &PathAnswer { revision: 3, rollbacks: 0, distance: 4, nodes_total: 9000, nodes: &nodes });
     assert_eq!((out.len(), usize::from(u16_at(&out, 2))), (PATH_FRAME_BYTES_MAX, 24 + 4 * 8192));
     assert_eq!((u64_at(&out, 16), u64_at(&out, 24), u32_at(&out, 32), u32_at(&out, 36)), (3, 4, 9000, 0));
     assert_eq!(u32_at(&out, out.len() - 4), 8191);

@@ -58,7 +58,7 @@ impl Ingress {
                 text: "the answers of a stream are not taken".into(),
                 at,
             }),
-            Stop::EngineGone => session.close(Status::Internal, "the engine has stopped"),
+            Stop::EngineGone => session.end(End::engine_gone()),
             Stop::Ending => {}
         }
         // Letting go of the stream now would send STOP_SENDING ahead of CLOSE.
@@ -118,6 +118,10 @@ impl Ingress {
     /// be what the waiting depends on.
     async fn reserve(&mut self, frame: &Frame<'_>) -> Result<(), Stop> {
         let (kind, counter) = (frame.head.kind, frame.head.counter);
+        if self.answers.route_pending() {
+            self.flush().await?;
+            self.answers.routes_answered().await;
+        }
         if !self.answers.try_admit(kind, counter) {
             self.flush().await?;
             let limit = self.session.plane.slow_consumer;

@@ -47,6 +47,13 @@ pub(crate) enum End {
     Client { status: u16 },
 }
 
+impl End {
+    /// Nobody drains the channel any more.
+    pub(crate) fn engine_gone() -> End {
+        End::Server { status: Status::Internal, text: "the engine has stopped".into(), at: None }
+    }
+}
+
 /// One welcomed connection. Held by its tasks; the table lets go of it when the connection ends.
 pub(crate) struct Session {
     pub(crate) number: u32,

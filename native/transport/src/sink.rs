@@ -34,6 +34,8 @@ pub struct Decision {
 pub struct PathAnswer<'nodes> {
     /// The one revision it was answered against.
     pub revision: u64,
+    /// Rollbacks that lie before this revision: how often [`crate::Server::rolled_back`] was called by then.
+    pub rollbacks: u64,
     /// Length of the path; `u64::MAX` where there is none.
     pub distance: u64,
     /// Nodes on the path, both ends included; 0 where there is none.
@@ -54,8 +56,10 @@ pub trait AnswerSink: Send + Sync {
     fn refused(&self, counter: u64, status: Status, node: u32);
     /// The answer to a READ: the slot as it lies in the slot arena, all zero where the node has none.
     fn state(&self, counter: u64, revision: u64, slot: &[u8; 256]);
-    /// The answer to a ROUTE.
-    fn path(&self, counter: u64, path: &PathAnswer<'_>);
+    /// The answer to a ROUTE. `false`: the state was rolled back since that revision, so the client must not see it any
+    /// more; nothing was answered, and the route is to be found anew.
+    #[must_use]
+    fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool;
 }
 
 /// What the server tells about its sessions.

@@ -46,12 +46,12 @@ impl Adjacency {
         })
     }
 
-    fn link(&mut self, edge: u32, owner: u32, node: u32, weight: u8) {
+    fn link(&mut self, edge: u32, owner: u32, node: u32, weight: u32) {
         let next = std::mem::replace(&mut self.first[owner as usize], edge);
         if next != NONE {
             self.halves[next as usize].previous = edge;
         }
-        self.halves[edge as usize] = Half { node, next, previous: NONE, weight: u32::from(weight) };
+        self.halves[edge as usize] = Half { node, next, previous: NONE, weight };
     }
 
     fn unlink(&mut self, edge: u32, owner: u32) {
@@ -110,11 +110,11 @@ impl Graph {
     }
 
     /// Adds the edge, or changes its weight.
-    pub(super) fn put(&mut self, source: u32, target: u32, weight: u8) {
+    pub(super) fn put(&mut self, source: u32, target: u32, weight: u32) {
         let found = self.find(source, target);
         if found != NONE {
-            self.forward.halves[found as usize].weight = u32::from(weight);
-            self.reverse.halves[found as usize].weight = u32::from(weight);
+            self.forward.halves[found as usize].weight = weight;
+            self.reverse.halves[found as usize].weight = weight;
             return;
         }
         assert!(self.edges < self.edges_max, "more edges than the {} that the core lets through", self.edges_max);

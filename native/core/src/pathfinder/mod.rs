@@ -26,6 +26,7 @@ mod search;
 
 use std::fmt;
 
+use crate::weight_of;
 use graph::Graph;
 use search::Search;
 
@@ -161,7 +162,7 @@ impl Pathfinder {
         if mask == 0 {
             self.graph.remove(source, target);
         } else {
-            self.graph.put(source, target, weight(mask));
+            self.graph.put(source, target, weight_of(mask));
         }
     }
 
@@ -195,13 +196,6 @@ impl Pathfinder {
         }
         status
     }
-}
-
-/// The weight of an edge: the mask's two low bytes, one masked by the other.
-#[must_use]
-pub const fn weight(mask: u32) -> u8 {
-    let [low, high, ..] = mask.to_le_bytes();
-    low ^ high
 }
 
 fn check_size(name: &'static str, found: u32, allowed_max: u32) -> Result<(), PathfinderError> {

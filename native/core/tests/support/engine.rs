@@ -44,7 +44,7 @@ impl Engine {
         let mut region = Region::create(&options).unwrap();
         let ends = region.take_engine_ends();
         let (edges_max, tenants) = (limits.edges_max, limits.tenants.clone());
-        let config = StateConfig { edges_max, window_bytes, tenants, start_unix_ms: 0 };
+        let config = StateConfig { edges_max, window_bytes, tenants, start_unix_ms: 0, index_salt: 0x5a17 };
         let nodes_max = limits.nodes_max;
         let paths = PathfinderConfig { nodes_max, edges_max, budget: u64::MAX, index_salt: 0, preallocate: false };
         Self {

@@ -1,0 +1,43 @@
+# The front door. Plain `make` prints the commands; the work is done by the scripts in ci/, each of which also runs alone.
+# A JDK of 25 or newer is found by ci/find-jdk.sh, and only by commands that need one.
+.DEFAULT_GOAL := help
+.PHONY: help run test serve check bench bench-bridge header bindings package slow clean
+MAKEFLAGS += --no-print-directory
+
+help: ## print these commands
+	@echo 'Lodestone: a state engine for Java that the garbage collector cannot see.'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+run: ## the main job: a treasure hunt in Delaware over QUIC (CONNECTIONS=1000 RATE=20000 SECONDS=15)
+	@CONNECTIONS='$(CONNECTIONS)' RATE='$(RATE)' RUN_SECONDS='$(SECONDS)' ci/run.sh
+
+test: ## every test: Rust, Java with the real library, a foreign QUIC client
+	@ci/test.sh
+
+serve: ## the engine as a foreground server until Ctrl-C (CONFIG=file PORT=4433)
+	@CONFIG='$(CONFIG)' PORT='$(PORT)' exec ci/serve.sh
+
+check: ## all that CI checks: format, style, boundaries, supply chain, lint, tests, a short run
+	@ci/all.sh
+
+bench: ## every benchmark, then the table of claims (raw results in benchmarks/results)
+	@ci/bench.sh all
+
+bench-bridge: ## benchmarks of the bridge between Java and Rust only
+	@ci/bench.sh bridge
+
+header: ## make the C header again from the Rust sources (needs cbindgen)
+	@ci/header.sh
+
+bindings: ## make the Java bindings again from the header (needs jextract: JEXTRACT=path)
+	@JEXTRACT='$(JEXTRACT)' jextract/generate.sh
+
+package: ## jars with the native library of this platform, in target/package
+	@ci/package.sh
+
+slow: ## what takes long: thousands of seeds, valgrind over the core
+	@ci/slow.sh
+
+clean: ## remove everything that was built
+	@rm -rf target native/target jextract/target java-api/target bridge-tests/target benchmarks/target examples/*/target

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Builds what `make run`, `make serve` and the tests start. usage: ci/build.sh native|server|app
+#   native: the library and the load generator, release profile, in cargo's own folder native/target, which Maven uses too
+#   server: native, then java-api/target/lodestone-VERSION.jar with what it needs beside it in lib/
+#   app:    server, then the jar of the treasure hunt, the same way
+# Nothing is started when no source is newer than the last build, so a server is up in well under three seconds.
+# shellcheck source=ci/common.sh
+. "$(dirname "$0")/common.sh"
+what=${1:?usage: ci/build.sh native|server|app}
+
+# fresh STAMP PRODUCT FOLDER…: true when the product is there and no source under the folders is newer than the stamp.
+fresh() {
+    local stamp=$1 product=$2
+    shift 2
+    [ -f "$stamp" ] && [ -e "$product" ] && [ -z "$(find "$@" -name target -prune -o -type f -newer "$stamp" -print -quit)" ]
+}
+mkdir -p target/stamps
+
+if ! fresh target/stamps/native native/target/release/lodestone-load native; then
+    touch target/stamps/native.begun
+    ci/step.sh native 'compiling the Rust data plane, release profile (first time: two to five minutes)' \
+        ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --release --locked
+    mv target/stamps/native.begun target/stamps/native
+fi
+# jars STAMP MODULE PRODUCT FOLDER…: packages a Maven module and those it needs, when a source is newer.
+jars() {
+    local stamp=target/stamps/$1 module=$2 product=$3
+    shift 2
+    if ! fresh "$stamp" "$@"; then
+        touch "$stamp.begun"
+        ci/step.sh "$what" 'building the jars (first time: Maven fetches its plugins, one or two minutes)' \
+            ci/with-tools.sh mvn -B -ntp -DskipTests -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true \
+            -pl "$module" -am package
+        [ -e "$product" ] || fail "the build of $module left no $product"
+        mv "$stamp.begun" "$stamp"
+    fi
+}
+version=$(sed -n 's/^ *<version>\(.*\)<\/version>.*/\1/p' pom.xml | head -n 1)
+case "$what" in
+native) ;;
+server) jars server java-api "java-api/target/lodestone-$version.jar" pom.xml native jextract java-api ;;
+app)
+    jars app examples/treasure-hunt "examples/treasure-hunt/target/treasure-hunt-$version.jar" \
+        pom.xml native jextract java-api examples
+    ;;
+*) fail "there is nothing called $what to build" 'What to do: ci/build.sh native, server or app.' ;;
+esac

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Brings what the checks need beyond a JDK, Maven, Rust and a C compiler; what is there is left alone.
+# Written for Debian as root; elsewhere it says what is missing. It uses package registries by their ordinary clients only.
+# shellcheck source=ci/common.sh
+. "$(dirname "$0")/common.sh"
+cargo_deny_version=0.20.2
+cbindgen_version=0.29.4
+
+ci/with-tools.sh true
+
+# debian PACKAGE COMMAND: installs the package when the command is missing.
+updated=no
+debian() {
+    if command -v "$2" >/dev/null 2>&1; then
+        return 0
+    fi
+    if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
+        echo "install-tools.sh: $2 is missing; install the package $1 yourself to run every check" >&2
+        return 0
+    fi
+    if [ "$updated" = no ]; then
+        apt-get update -qq
+        updated=yes
+    fi
+    echo "install-tools.sh: installing $1"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+debian shellcheck shellcheck
+debian valgrind valgrind
+
+for component in rustfmt clippy; do
+    cargo "${component/rust/}" --version >/dev/null 2>&1 || rustup component add "$component" ||
+        fail "cargo ${component/rust/} is missing" "What to do: rustup component add $component"
+done
+
+# crate NAME VERSION: installs a cargo tool of this very version, so that its findings do not change by themselves.
+crate() {
+    if "$1" --version 2>/dev/null | grep -q " $2\$"; then
+        return 0
+    fi
+    ci/step.sh "install-$1" "installing $1 $2 (some minutes, once a machine)" \
+        cargo install --locked --force "$1" --version "$2"
+}
+crate cargo-deny "$cargo_deny_version"
+crate cbindgen "$cbindgen_version"
+
+if [ -f bridge-tests/foreign/requirements.txt ]; then
+    ci/python-env.sh >/dev/null
+fi
+passed 'every tool is there'

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The Java example of README.md compiles, runs, and prints what the page says it prints.
+# shellcheck source=ci/common.sh
+. "$(dirname "$0")/common.sh"
+ci/build.sh server
+folder=target/readme
+rm -rf "$folder"
+mkdir -p "$folder"
+# block LANGUAGE: the first fenced block of that language in README.md.
+block() {
+    awk -v fence="\`\`\`$1" '$0 == fence && !done {on = 1; next} /^```$/ && on {on = 0; done = 1} on' README.md
+}
+block java >"$folder/Example.java"
+block text >"$folder/expected.txt"
+if [ ! -s "$folder/Example.java" ] || [ ! -s "$folder/expected.txt" ]; then
+    fail 'README.md has no java block followed by a text block with its output'
+fi
+jars=(java-api/target/lodestone-[0-9]*[0-9].jar)
+ci/with-tools.sh javac -Xlint:all -Werror -cp "${jars[0]}:java-api/target/lib/*" -d "$folder" "$folder/Example.java" ||
+    fail 'the example in README.md does not compile' 'What to do: bring page and API together.'
+ci/with-tools.sh java --enable-native-access=ALL-UNNAMED -cp "$folder:${jars[0]}:java-api/target/lib/*" Example \
+    >"$folder/printed.txt" || fail 'the example in README.md does not run'
+diff "$folder/expected.txt" "$folder/printed.txt" ||
+    fail 'the example prints something else than README.md says' 'What to do: < is the page, > is what was printed.'
+passed 'the example in README.md compiles, runs and prints what the page says'

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every test, as `make test`: Rust, then Java with the real library, then a foreign QUIC client against a served engine.
+# shellcheck source=ci/common.sh
+. "$(dirname "$0")/common.sh"
+
+echo '== Rust tests (a first build compiles everything: some minutes)'
+cargo test --manifest-path native/Cargo.toml --workspace --locked ||
+    fail 'Rust tests failed' 'What to do: see above; a failing model test prints the seed that repeats it.'
+
+echo '== Java tests (release build of the native library, then JUnit)'
+ci/build.sh native
+ci/with-tools.sh mvn -B -ntp verify -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true ||
+    fail 'Java tests failed' 'What to do: see above; reports are in */target/surefire-reports.'
+
+echo '== The example of README.md'
+ci/readme.sh
+
+if [ -x bridge-tests/foreign/run.sh ]; then
+    echo '== A foreign QUIC client (Python) against a served engine'
+    python=$(ci/python-env.sh)
+    ci/build.sh server
+    PYTHON=$python bridge-tests/foreign/run.sh ||
+        fail 'the foreign client found a difference' 'What to do: docs/protocol.md and the server disagree: one of them is wrong.'
+fi
+passed 'all tests'

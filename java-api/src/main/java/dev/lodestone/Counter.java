@@ -1,0 +1,93 @@
+package dev.lodestone;
+
+import java.util.Locale;
+
+/** The engine's counters. Each counts from the engine's start unless its text says otherwise. */
+public enum Counter {
+    /** Sessions welcomed and not yet ended: now. */
+    SESSIONS_LIVE,
+    /** Sessions ever welcomed. */
+    SESSIONS_TOTAL,
+    /** Connections that failed before they were welcomed. */
+    HANDSHAKES_FAILED,
+    /** TLS handshakes that took longer than {@code transport.tls_handshake_target_ms}. */
+    HANDSHAKES_OVER_TARGET,
+    /** Frames decoded. */
+    FRAMES_RECEIVED,
+    /** Bytes of frames decoded. */
+    BYTES_RECEIVED,
+    /** Datagrams decoded. */
+    DATAGRAMS_RECEIVED,
+    /** Datagrams dropped because the channel or the bump arena was full. */
+    DATAGRAMS_DROPPED,
+    /** Datagrams whose counter did not rise. */
+    DATAGRAMS_REPLAYED,
+    /** Connections closed for a protocol error. */
+    PROTOCOL_ERRORS,
+    /** Moves whose digest did not match. */
+    DIGEST_FAILURES,
+    /** Answer frames written. */
+    ANSWERS_SENT,
+    /** Sessions closed because they did not take their answers. */
+    SLOW_CONSUMERS_CLOSED,
+    /** Sessions refused for their token. */
+    UNAUTHORIZED_REFUSED,
+    /** Times a stream waited for a bump page. */
+    PAGES_EXHAUSTED,
+    /** Times a stream waited for room in the channel. */
+    CHANNEL_FULL,
+    /** Moves accepted. */
+    MOVES_ACCEPTED,
+    /** Moves and releases refused. */
+    MOVES_REJECTED,
+    /** Releases accepted. */
+    RELEASES_ACCEPTED,
+    /** Reads answered to clients. */
+    READS,
+    /** Routes answered. */
+    ROUTES,
+    /** Routes that used up their budget. */
+    ROUTES_OVER_BUDGET,
+    /** Rollbacks done. */
+    ROLLBACKS,
+    /** Rollbacks that took longer than {@code rollback.sla_ms}. */
+    ROLLBACKS_OVER_SLA,
+    /** Batches committed. */
+    BATCHES,
+    /** Events published. */
+    EVENTS_PUBLISHED,
+    /** Session events that found the engine's queue full and were not published. */
+    EVENTS_DROPPED,
+    /** Arcs taken in by the bulk load under way or done last. */
+    LOAD_DONE,
+    /** Arcs of that bulk load. */
+    LOAD_TOTAL,
+    /** Committed changes that the pathfinder has not applied yet: now. */
+    PATHFINDER_LAG,
+    /** Connections refused because {@code transport.connections_max} was reached. */
+    CONNECTIONS_REFUSED,
+    /** Slots in use: now. */
+    SLOTS_USED,
+    /** One more than the highest slot in use: now. */
+    SLOTS_HIGH_WATER,
+    /** Edges in the graph: now. */
+    EDGES_USED,
+    /** Bytes of the undo ring that hold history: now. */
+    UNDO_BYTES_USED,
+    /** Times the engine waited for the pathfinder to make room for committed changes. */
+    PATHFINDER_WAITS;
+
+    /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
+    int place() {
+        return ordinal();
+    }
+
+    /**
+     * The counter's name in tables and logs.
+     *
+     * @return for example {@code moves_accepted}
+     */
+    public String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,303 @@
+package dev.lodestone;
+
+import dev.lodestone.internal.Monitors;
+import dev.lodestone.internal.NativeEngine;
+import dev.lodestone.internal.Region;
+import java.lang.System.Logger.Level;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * A state engine inside this process that the garbage collector cannot see: it takes moves over QUIC and from Java, holds
+ * slots and a live weighted graph, answers routes, and goes back to any recent revision.
+ *
+ * <pre>{@code
+ * try (Engine engine = Engine.open(EngineConfig.defaults())) {
+ *     MoveBatch batch = engine.moveBatch(1);
+ *     batch.add(1, 2, 0x1_0007, 0);
+ *     batch.submit();
+ *     SlotReader slot = engine.slotReader();
+ *     slot.read(1);
+ *     System.out.println(slot.target());
+ * }
+ * }</pre>
+ *
+ * <p>Any thread may call; several engines may be open at once. After {@link #close()} every call but {@link #state()} and the
+ * plain facts (address, certificate) throws {@link EngineClosedException}, and so do readers still at work. When the engine
+ * has failed, calls that change throw {@link EnginePoisonedException} and reading goes on.
+ */
+public final class Engine implements AutoCloseable {
+    private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
+    private static final long REVISION_NOW = -1;
+
+    private final EngineConfig config;
+    private final NativeEngine engine;
+    private final Region region;
+    private final Monitors monitors;
+    private final Graph graph;
+    private final Sessions sessions;
+    private final Metrics metrics;
+
+    private Engine(EngineConfig config, NativeEngine engine) {
+        this.config = config;
+        this.engine = engine;
+        this.region = engine.region();
+        this.monitors = new Monitors(new Monitors.Limits(
+                config.duration("monitoring.heap_profile_interval"),
+                config.whole("monitoring.gc_pause_alert_ms"),
+                config.duration("monitoring.rss_flatness_window")), region);
+        this.graph = new Graph(engine);
+        this.sessions = new Sessions(engine, config.tokenKeys());
+        this.metrics = new Metrics(region, monitors);
+    }
+
+    /**
+     * Opens an engine; returns once it takes moves and connections.
+     *
+     * @param config the configuration
+     * @return the engine
+     * @throws NativeLibraryException when the native library cannot be used
+     * @throws ConfigException when the data plane refuses the configuration
+     * @throws TransportException when the address is taken or the certificate is bad
+     * @throws EngineException when memory or another resource is missing
+     */
+    public static Engine open(EngineConfig config) {
+        return new Engine(config, NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration")));
+    }
+
+    /**
+     * The configuration that it was opened with.
+     *
+     * @return the configuration
+     */
+    public EngineConfig config() {
+        return config;
+    }
+
+    /**
+     * Where QUIC connections are taken.
+     *
+     * @return the address, with the real port when port 0 was asked for
+     */
+    public InetSocketAddress quicAddress() {
+        return engine.address();
+    }
+
+    /**
+     * The certificate that clients see.
+     *
+     * @return PEM text
+     */
+    public String certificatePem() {
+        return engine.certificatePem();
+    }
+
+    /**
+     * SHA-256 of that certificate (DER).
+     *
+     * @return 64 hexadecimal digits
+     */
+    public String certificateFingerprint() {
+        return engine.fingerprint();
+    }
+
+    /**
+     * The file of the shared region, through which outside tools see this engine.
+     *
+     * @return the file, empty with {@code runtime.shared_region: anonymous}
+     */
+    public Optional<Path> regionPath() {
+        return engine.regionPath();
+    }
+
+    /**
+     * What the engine is doing.
+     *
+     * @return the state, {@link EngineState#CLOSED} after the close
+     */
+    public EngineState state() {
+        return region.state();
+    }
+
+    /**
+     * Why the engine failed.
+     *
+     * @return the text, empty when it did not fail
+     */
+    public String poisonText() {
+        return region.state() == EngineState.POISONED ? region.poisonText() : "";
+    }
+
+    /**
+     * The present revision, from shared memory.
+     *
+     * @return the revision
+     */
+    public long revision() {
+        long revision = region.revision();
+        region.requireOpen();
+        return revision;
+    }
+
+    /**
+     * How many rollbacks lie before the present revision.
+     *
+     * @return the branch
+     */
+    public long branch() {
+        return commit().branch();
+    }
+
+    /**
+     * The last commit, all of it of one revision, from shared memory.
+     *
+     * @return the commit
+     */
+    public Commit commit() {
+        return region.commit();
+    }
+
+    /**
+     * The hash of the present state, from shared memory.
+     *
+     * @return the hash
+     */
+    public StateHash stateHash() {
+        return commit().hash();
+    }
+
+    /**
+     * The hash recorded with a revision.
+     *
+     * @param revision a revision in the rollback window
+     * @return the hash
+     * @throws RollbackException when the revision is not in the window
+     */
+    public StateHash stateHash(long revision) {
+        if (revision == REVISION_NOW) {
+            throw new RollbackException(Status.OUT_OF_WINDOW, "revision 18446744073709551615 does not exist");
+        }
+        return engine.hash(revision);
+    }
+
+    /**
+     * The hash computed anew from the whole state, which takes time during which no move is decided.
+     *
+     * @return the hash; anything but {@link #stateHash()} of the same revision is a fault of this product
+     */
+    public StateHash verifyHash() {
+        return engine.verifyHash();
+    }
+
+    /**
+     * Goes back to a revision: every later move is undone, connected clients are told.
+     *
+     * @param revision a revision in the rollback window
+     * @return what was done
+     * @throws RollbackException when the revision is not in the window; nothing is changed then
+     */
+    public RollbackReport rollback(long revision) {
+        RollbackReport report = engine.rollback(revision);
+        long limitMs = config.whole("monitoring.rollback_sla_ms");
+        if (report.elapsed().compareTo(Duration.ofMillis(limitMs)) > 0) {
+            LOGGER.log(Level.WARNING, "a rollback of {0} revisions took {1} ms, more than monitoring.rollback_sla_ms {2}",
+                    report.revisions(), report.elapsed().toMillis(), limitMs);
+        }
+        return report;
+    }
+
+    /**
+     * Goes back in time, as {@link #rollback(long)} to {@link #revisionBefore(Duration)}.
+     *
+     * @param age how far
+     * @return what was done
+     */
+    public RollbackReport rollback(Duration age) {
+        return rollback(revisionBefore(age));
+    }
+
+    /**
+     * The newest revision in the rollback window that is at least this old.
+     *
+     * @param age how old
+     * @return the revision; the oldest in the window when none is old enough
+     * @throws IllegalArgumentException when the age is negative
+     */
+    public long revisionBefore(Duration age) {
+        if (age.isNegative()) {
+            throw new IllegalArgumentException("age " + age + " lies in the future");
+        }
+        return engine.revisionBefore(age.toMillis());
+    }
+
+    /**
+     * Makes a reader of slots.
+     *
+     * @return a reader for one thread
+     */
+    public SlotReader slotReader() {
+        region.requireOpen();
+        return new SlotReader(region);
+    }
+
+    /**
+     * Makes a reader of events, beginning with the next one.
+     *
+     * @return a reader for one thread
+     */
+    public EventReader events() {
+        region.requireOpen();
+        return new EventReader(region);
+    }
+
+    /**
+     * Makes a batch for moves from Java.
+     *
+     * @param capacity most moves in it, 1 to 128
+     * @return a batch for one thread
+     * @throws IllegalArgumentException when the capacity is out of its range
+     */
+    public MoveBatch moveBatch(int capacity) {
+        region.requireOpen();
+        return new MoveBatch(engine, capacity);
+    }
+
+    /**
+     * The graph.
+     *
+     * @return always the same object
+     */
+    public Graph graph() {
+        return graph;
+    }
+
+    /**
+     * The connected clients.
+     *
+     * @return always the same object
+     */
+    public Sessions sessions() {
+        return sessions;
+    }
+
+    /**
+     * Counters, histograms and memory.
+     *
+     * @return always the same object
+     */
+    public Metrics metrics() {
+        return metrics;
+    }
+
+    /**
+     * Closes the engine: clients are told, everything accepted is committed, memory is given back. Readers may run on; they
+     * get {@link EngineClosedException}. A second close does nothing.
+     */
+    @Override
+    public void close() {
+        monitors.close();
+        engine.close();
+    }
+}

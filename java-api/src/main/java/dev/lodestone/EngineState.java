@@ -1,0 +1,15 @@
+package dev.lodestone;
+
+/** What the engine is doing. */
+public enum EngineState {
+    /** Memory is being prepared. */
+    STARTING,
+    /** Moves are taken. */
+    RUNNING,
+    /** The engine failed: the state is frozen at its last commit and stays readable. */
+    POISONED,
+    /** Closing: no new work is taken. */
+    CLOSING,
+    /** Closed. */
+    CLOSED
+}

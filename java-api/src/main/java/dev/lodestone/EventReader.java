@@ -1,0 +1,112 @@
+package dev.lodestone;
+
+import dev.lodestone.internal.Region;
+import dev.lodestone.internal.Words;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.lang.ref.Reference;
+import java.util.Objects;
+
+/**
+ * Polls the engine's events from shared memory, without a call or an allocation. It begins with the first event published
+ * after it was made.
+ *
+ * <p>The ring holds the last 16,384 events and waits for nobody: a reader that falls behind further skips to what is still
+ * there and counts what it {@linkplain #missed() missed}. One reader belongs to one thread; readers do not disturb each other.
+ */
+public final class EventReader {
+    /** Bytes of an event's body. */
+    public static final int BODY_BYTES = 40;
+
+    private static final int AT_SESSION = 12;
+    private static final int AT_BODY = 24;
+    /** How far behind the newest event an overtaken reader goes on: a lap, less room for the writer to go on meanwhile. */
+    private static final long MARGIN_EVENTS = 1_024;
+
+    private final Region region;
+    private final long events;
+    private final long eventsMax;
+    private final MemorySegment buffer = Arena.ofAuto().allocate(Region.EVENT_BYTES, Region.EVENT_BYTES);
+    private final long copy = buffer.address();
+    private long position;
+    private long missed;
+
+    EventReader(Region region) {
+        this.region = region;
+        this.events = region.events();
+        this.eventsMax = region.eventsMax();
+        this.position = region.counter(Counter.EVENTS_PUBLISHED.place());
+    }
+
+    /**
+     * Hands the events that are there to the handler, in order. Never waits.
+     *
+     * @param handler takes the events
+     * @param limit most events to take
+     * @return number of events handed over
+     * @throws EngineClosedException when the engine is closed; what was published before the close may be lost then
+     */
+    public int poll(EventHandler handler, int limit) {
+        int taken = 0;
+        while (taken < limit && next()) {
+            taken++;
+            handler.onEvent(Words.byteAt(copy + Long.BYTES), Words.intAt(copy + AT_SESSION), position - 1, this);
+        }
+        region.requireOpen();
+        Reference.reachabilityFence(this);
+        return taken;
+    }
+
+    /** Copies the next event and steps behind it; false when there is none yet. */
+    private boolean next() {
+        while (true) {
+            long cell = events + position % eventsMax * Region.EVENT_BYTES;
+            long sequence = Words.acquire(cell);
+            if (sequence > position + 1) {
+                skipTo(sequence - eventsMax + MARGIN_EVENTS);
+                continue;
+            }
+            if (sequence != position + 1) {
+                return false;
+            }
+            Words.copy(cell, copy, Region.EVENT_BYTES);
+            // Pairs with the writer's release fence: if a byte of a later event was seen, so is its changed sequence.
+            VarHandle.acquireFence();
+            if (Words.opaque(cell) == sequence) {
+                region.requireOpen();
+                position++;
+                return true;
+            }
+            Thread.onSpinWait();
+        }
+    }
+
+    private void skipTo(long oldest) {
+        long next = Math.max(oldest, position + 1);
+        missed += next - position;
+        position = next;
+    }
+
+    /**
+     * How many events this reader was too late for.
+     *
+     * @return number of events, since it was made
+     */
+    public long missed() {
+        return missed;
+    }
+
+    /**
+     * A word of the body of the event at hand.
+     *
+     * @param index which word, from 0
+     * @return the word
+     * @throws IndexOutOfBoundsException when the body has no such word
+     */
+    public long bodyLong(int index) {
+        long value = Words.longAt(copy + AT_BODY + (long) Objects.checkIndex(index, BODY_BYTES / Long.BYTES) * Long.BYTES);
+        Reference.reachabilityFence(this);
+        return value;
+    }
+}

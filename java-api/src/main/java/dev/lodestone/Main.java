@@ -1,0 +1,171 @@
+package dev.lodestone;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+
+/** The command line: {@code serve} runs an engine in the foreground. */
+public final class Main {
+    private static final int EXIT_OK = 0;
+    private static final int EXIT_FAILED = 1;
+    private static final int EXIT_USAGE = 2;
+    private static final int PORT_MAX = 65_535;
+
+    private static final String HELP = """
+            usage: lodestone serve [--config FILE] [--port N] [--print-config]
+              serve            opens an engine and serves QUIC until SIGINT or SIGTERM
+              --config FILE    the configuration, YAML; without it every key has its default
+              --port N         the port to listen on instead of the configured one; 0 means any free one
+              --print-config   prints the effective configuration (token secrets included) and ends
+              --help           prints this and ends
+            When it accepts connections it prints one line:
+              LODESTONE READY quic=HOST:PORT cert=FILE pid=N""";
+
+    /**
+     * What the command line asks for.
+     *
+     * @param config the configuration file, or null
+     * @param port the port, -1 for the configured one
+     * @param printConfig whether to print the configuration only
+     * @param help whether to print the help only
+     */
+    private record Options(Path config, int port, boolean printConfig, boolean help) {}
+
+    /** A command line that makes no sense. */
+    private static final class UsageException extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        UsageException(String what) {
+            super(what);
+        }
+    }
+
+    private Main() {}
+
+    /**
+     * Runs the command and ends the process: 0 done, 1 failed, 2 a wrong command line.
+     *
+     * @param arguments the command line
+     */
+    public static void main(String[] arguments) {
+        System.exit(run(arguments, System.out, System.err));
+    }
+
+    private static int run(String[] arguments, PrintStream out, PrintStream err) {
+        try {
+            Options options = parse(arguments);
+            if (options.help) {
+                out.println(HELP);
+                return EXIT_OK;
+            }
+            EngineConfig config = configOf(options);
+            if (options.printConfig) {
+                out.print(config.toYaml());
+                return EXIT_OK;
+            }
+            serve(config, out);
+            return EXIT_OK;
+        } catch (UsageException wrong) {
+            err.println("lodestone: " + wrong.getMessage());
+            err.println(HELP);
+            return EXIT_USAGE;
+        } catch (EngineException failed) {
+            err.println("lodestone: " + failed.getMessage());
+            return EXIT_FAILED;
+        } catch (IOException failed) {
+            err.println("lodestone: cannot write the certificate for clients: " + failed
+                    + ". What to do: make the folder of java.io.tmpdir writable.");
+            return EXIT_FAILED;
+        } catch (InterruptedException ended) {
+            return EXIT_FAILED;
+        }
+    }
+
+    private static Options parse(String[] arguments) throws UsageException {
+        Path config = null;
+        int port = -1;
+        boolean printConfig = false;
+        boolean help = false;
+        boolean serve = false;
+        for (int index = 0; index < arguments.length; index++) {
+            switch (arguments[index]) {
+                case "serve" -> serve = true;
+                case "--config" -> config = Path.of(valueOf(arguments, ++index, "--config needs a file"));
+                case "--port" -> port = portOf(valueOf(arguments, ++index, "--port needs a number"));
+                case "--print-config" -> printConfig = true;
+                case "--help", "-h" -> help = true;
+                default -> throw new UsageException("unknown argument " + arguments[index]);
+            }
+        }
+        if (!serve && !help && !printConfig) {
+            throw new UsageException("a command is missing: serve");
+        }
+        return new Options(config, port, printConfig, help);
+    }
+
+    private static String valueOf(String[] arguments, int index, String otherwise) throws UsageException {
+        if (index >= arguments.length || arguments[index].isBlank()) {
+            throw new UsageException(otherwise);
+        }
+        return arguments[index];
+    }
+
+    private static int portOf(String text) throws UsageException {
+        try {
+            int port = Integer.parseInt(text);
+            if (port >= 0 && port <= PORT_MAX) {
+                return port;
+            }
+        } catch (NumberFormatException bad) {
+            throw new UsageException("--port needs a number, found " + text);
+        }
+        throw new UsageException("--port needs a number from 0 to " + PORT_MAX + ", found " + text);
+    }
+
+    private static EngineConfig configOf(Options options) {
+        EngineConfig config = options.config == null ? EngineConfig.defaults() : EngineConfig.load(options.config);
+        if (options.port < 0) {
+            return config;
+        }
+        String host = config.listen().substring(0, config.listen().lastIndexOf(':'));
+        return config.toBuilder().listen(host + ":" + options.port).build();
+    }
+
+    private static void serve(EngineConfig config, PrintStream out) throws IOException, InterruptedException {
+        Engine engine = Engine.open(config);
+        Path folder = null;
+        Path certificate = config.certificate().map(CertificateFiles::certificateFile).orElse(null);
+        if (certificate == null) {
+            // createTempDirectory lets only this user in.
+            folder = Files.createTempDirectory("lodestone-certificate-");
+            certificate = Files.writeString(folder.resolve("certificate.pem"), engine.certificatePem());
+        }
+        Path toDelete = folder;
+        // Halting with 0 tells a signal that ended us cleanly from one that did not: the JVM itself would report 143 or 130.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            int exit = end(engine, toDelete);
+            Runtime.getRuntime().halt(exit);
+        }, "lodestone-end"));
+        String host = engine.quicAddress().getAddress().getHostAddress();
+        out.println("LODESTONE READY quic=" + (host.contains(":") ? "[" + host + "]" : host) + ":"
+                + engine.quicAddress().getPort() + " cert=" + certificate + " pid=" + ProcessHandle.current().pid());
+        out.flush();
+        new CountDownLatch(1).await();
+    }
+
+    private static int end(Engine engine, Path folder) {
+        try {
+            engine.close();
+            if (folder != null) {
+                Files.deleteIfExists(folder.resolve("certificate.pem"));
+                Files.deleteIfExists(folder);
+            }
+            return EXIT_OK;
+        } catch (EngineException | IOException failed) {
+            System.err.println("lodestone: could not end cleanly: " + failed.getMessage());
+            return EXIT_FAILED;
+        }
+    }
+}

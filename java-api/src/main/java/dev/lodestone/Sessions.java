@@ -1,0 +1,76 @@
+package dev.lodestone;
+
+import dev.lodestone.internal.NativeEngine;
+import dev.lodestone.internal.TokenCodec;
+import java.util.List;
+
+/** The connected clients, and the tokens that let them in. Any thread. */
+public final class Sessions {
+    private final NativeEngine engine;
+    private final List<TokenKey> keys;
+
+    Sessions(NativeEngine engine, List<TokenKey> keys) {
+        this.engine = engine;
+        this.keys = keys;
+    }
+
+    /**
+     * Lists the sessions.
+     *
+     * @return those of one moment, in no order
+     */
+    public List<Session> list() {
+        return engine.sessions();
+    }
+
+    /**
+     * Closes a session. Frames that it sent before and that were read are applied.
+     *
+     * @param session its number
+     * @return false when there is no such session (any more)
+     */
+    public boolean close(int session) {
+        return engine.closeSession(session);
+    }
+
+    /**
+     * Makes a token with the first key of {@code transport.auth}. The data plane checks it without asking anyone.
+     *
+     * @param request what it shall allow
+     * @return the token, {@value TokenCodec#TOKEN_BYTES} bytes, for the client's HELLO
+     * @throws EngineException when {@code transport.auth} is {@code none} ({@link Status#UNAUTHORIZED})
+     */
+    public byte[] issueToken(TokenRequest request) {
+        if (keys.isEmpty()) {
+            throw new EngineException(Status.UNAUTHORIZED,
+                    "transport.auth is none, so there is no key to sign a token with. What to do: configure transport.auth.keys");
+        }
+        return TokenCodec.encode(keys.getFirst(), request);
+    }
+
+    /**
+     * Makes a token with one of the keys of {@code transport.auth}, for the time while keys are exchanged.
+     *
+     * @param request what it shall allow
+     * @param keyId the key's number
+     * @return the token, {@value TokenCodec#TOKEN_BYTES} bytes
+     * @throws EngineException when there is no such key ({@link Status#UNAUTHORIZED})
+     */
+    public byte[] issueToken(TokenRequest request, int keyId) {
+        return keys.stream()
+                .filter(key -> key.id() == keyId)
+                .findFirst()
+                .map(key -> TokenCodec.encode(key, request))
+                .orElseThrow(() -> new EngineException(Status.UNAUTHORIZED, "transport.auth has no key with id "
+                        + Integer.toUnsignedString(keyId) + ". What to do: use an id of transport.auth.keys"));
+    }
+
+    /**
+     * Refuses a token from now on and closes the sessions that were opened with it.
+     *
+     * @param nonce the nonce of its request
+     */
+    public void revoke(long nonce) {
+        engine.revoke(nonce);
+    }
+}

@@ -1,0 +1,10 @@
+package dev.lodestone;
+
+/**
+ * The share of the slot arena that one tenant gets.
+ *
+ * @param id the tenant's number, unsigned, from 1
+ * @param guaranteedSlots slots that nobody else can take
+ * @param slotsMax most slots it may hold
+ */
+public record Tenant(int id, int guaranteedSlots, int slotsMax) {}

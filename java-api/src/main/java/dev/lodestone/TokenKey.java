@@ -1,0 +1,26 @@
+package dev.lodestone;
+
+import java.util.Locale;
+
+/**
+ * A key that signs and checks tokens.
+ *
+ * @param id the key's number, unsigned
+ * @param secretHex the secret, at least 32 bytes in hexadecimal digits
+ */
+public record TokenKey(int id, String secretHex) {
+    /** Keeps the digits in lower case, so that equal secrets are equal. */
+    public TokenKey {
+        secretHex = secretHex.toLowerCase(Locale.ROOT);
+    }
+
+    /**
+     * The key without its secret.
+     *
+     * @return text that is safe in a log
+     */
+    @Override
+    public String toString() {
+        return "TokenKey[id=" + Integer.toUnsignedString(id) + ", secret hidden]";
+    }
+}

@@ -1,0 +1,366 @@
+package dev.lodestone.internal;
+
+import dev.lodestone.EngineClosedException;
+import dev.lodestone.EngineException;
+import dev.lodestone.LoadReport;
+import dev.lodestone.RollbackReport;
+import dev.lodestone.Route;
+import dev.lodestone.RouteException;
+import dev.lodestone.Session;
+import dev.lodestone.StateHash;
+import dev.lodestone.Status;
+import dev.lodestone.bindings.Lodestone;
+import dev.lodestone.bindings.LodestoneDescription;
+import dev.lodestone.bindings.LodestoneHash;
+import dev.lodestone.bindings.LodestoneLoad;
+import dev.lodestone.bindings.LodestoneRollback;
+import dev.lodestone.bindings.LodestoneRoute;
+import dev.lodestone.bindings.LodestoneSession;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * One engine behind its number: makes the calls, turns statuses into exceptions. Any thread.
+ *
+ * <p>A number carries a version, so a call that meets the close is refused by the native side and never touches freed memory.
+ */
+public final class NativeEngine {
+    /** Room for sessions beyond the number just reported, for those that arrive between the two calls. */
+    private static final long SESSIONS_SPARE = 64;
+
+    private final long handle;
+    private final AtomicBoolean closed = new AtomicBoolean();
+    private final Region region;
+    private final InetSocketAddress address;
+    private final String certificatePem;
+    private final String fingerprint;
+    private final Optional<Path> regionPath;
+
+    private NativeEngine(long handle, MemorySegment description) {
+        this.handle = handle;
+        this.region = new Region(LodestoneDescription.region_address(description),
+                LodestoneDescription.region_bytes(description), LodestoneDescription.generation(description));
+        this.address = address(Texts.of(
+                LodestoneDescription.address(description), LodestoneDescription.address_length(description)));
+        this.certificatePem = Texts.of(LodestoneDescription.certificate(description),
+                Short.toUnsignedLong(LodestoneDescription.certificate_length(description)));
+        this.fingerprint = HexFormat.of().formatHex(
+                LodestoneDescription.fingerprint(description).toArray(ValueLayout.JAVA_BYTE));
+        String path = Texts.of(
+                LodestoneDescription.region_path(description), LodestoneDescription.region_path_length(description));
+        this.regionPath = path.isEmpty() ? Optional.empty() : Optional.of(Path.of(path));
+    }
+
+    /**
+     * Opens an engine.
+     *
+     * @param config the flat configuration text
+     * @param checkLayouts whether to compare all layouts first
+     * @return the engine
+     * @throws EngineException when it cannot be opened
+     */
+    public static NativeEngine open(String config, boolean checkLayouts) {
+        NativeLibrary.require();
+        if (checkLayouts) {
+            LayoutTable.require();
+        }
+        try (Call call = new Call()) {
+            MemorySegment handle = call.allocate(ValueLayout.JAVA_LONG);
+            MemorySegment text = call.bytes(config);
+            call.check(Lodestone.lodestone_engine_open(text, text.byteSize(), handle, call.error()));
+            return describe(call, handle.get(ValueLayout.JAVA_LONG, 0));
+        }
+    }
+
+    private static NativeEngine describe(Call call, long handle) {
+        try {
+            MemorySegment description = call.allocate(LodestoneDescription.layout());
+            call.check(Lodestone.lodestone_engine_describe(handle, description, call.error()));
+            return new NativeEngine(handle, description);
+        } catch (EngineException bad) {
+            Lodestone.lodestone_engine_close(handle, MemorySegment.NULL);
+            throw bad;
+        }
+    }
+
+    /** Reads {@code host:port} without asking a name server: the host is a number. */
+    private static InetSocketAddress address(String text) {
+        int colon = text.lastIndexOf(':');
+        String host = text.substring(0, colon).replace("[", "").replace("]", "");
+        try {
+            return new InetSocketAddress(InetAddress.ofLiteral(host), Integer.parseInt(text.substring(colon + 1)));
+        } catch (IllegalArgumentException bad) {
+            throw new EngineException(Status.INTERNAL, "the native side reports the address \"" + text + "\"", bad);
+        }
+    }
+
+    /**
+     * The shared region.
+     *
+     * @return the region, which outlives the engine as zero pages
+     */
+    public Region region() {
+        return region;
+    }
+
+    /**
+     * Where QUIC connections are taken.
+     *
+     * @return the address
+     */
+    public InetSocketAddress address() {
+        return address;
+    }
+
+    /**
+     * The certificate.
+     *
+     * @return PEM text
+     */
+    public String certificatePem() {
+        return certificatePem;
+    }
+
+    /**
+     * SHA-256 of the certificate.
+     *
+     * @return 64 hexadecimal digits
+     */
+    public String fingerprint() {
+        return fingerprint;
+    }
+
+    /**
+     * The region's file.
+     *
+     * @return the file, empty for anonymous memory
+     */
+    public Optional<Path> regionPath() {
+        return regionPath;
+    }
+
+    /**
+     * The number to call with.
+     *
+     * @return the number
+     * @throws EngineClosedException when the engine is closed
+     */
+    public long handle() {
+        if (closed.get()) {
+            throw new EngineClosedException();
+        }
+        return handle;
+    }
+
+    /** Closes the engine; a second time does nothing. */
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            try (Call call = new Call()) {
+                call.check(Lodestone.lodestone_engine_close(handle, call.error()));
+            }
+        }
+    }
+
+    /**
+     * A state hash.
+     *
+     * @param revision the revision, -1 for the present one
+     * @return the hash recorded with it
+     */
+    public StateHash hash(long revision) {
+        try (Call call = new Call()) {
+            MemorySegment out = call.allocate(LodestoneHash.layout());
+            call.check(Lodestone.lodestone_state_hash(handle(), revision, out, call.error()));
+            return new StateHash(LodestoneHash.hash_low(out), LodestoneHash.hash_high(out));
+        }
+    }
+
+    /**
+     * The state hash, computed anew.
+     *
+     * @return the hash
+     */
+    public StateHash verifyHash() {
+        try (Call call = new Call()) {
+            MemorySegment out = call.allocate(LodestoneHash.layout());
+            call.check(Lodestone.lodestone_state_verify(handle(), out, call.error()));
+            return new StateHash(LodestoneHash.hash_low(out), LodestoneHash.hash_high(out));
+        }
+    }
+
+    /**
+     * The newest revision of at least this age.
+     *
+     * @param ageMs the age, milliseconds
+     * @return the revision; the oldest in the window when none is old enough
+     */
+    public long revisionBefore(long ageMs) {
+        try (Call call = new Call()) {
+            MemorySegment revision = call.allocate(ValueLayout.JAVA_LONG);
+            call.check(Lodestone.lodestone_revision_find(handle(), ageMs, revision, call.error()));
+            return revision.get(ValueLayout.JAVA_LONG, 0);
+        }
+    }
+
+    /**
+     * Goes back.
+     *
+     * @param revision the revision to go back to
+     * @return what was done
+     */
+    public RollbackReport rollback(long revision) {
+        try (Call call = new Call()) {
+            MemorySegment out = call.allocate(LodestoneRollback.layout());
+            call.check(Lodestone.lodestone_state_rollback(handle(), revision, out, call.error()));
+            long from = LodestoneRollback.from_revision(out);
+            long to = LodestoneRollback.to_revision(out);
+            return new RollbackReport(from, to, from - to, LodestoneRollback.records(out),
+                    Duration.ofNanos(LodestoneRollback.nanoseconds(out)),
+                    new StateHash(LodestoneRollback.hash_low(out), LodestoneRollback.hash_high(out)),
+                    LodestoneRollback.branch(out), LodestoneRollback.edges(out), LodestoneRollback.within_sla(out) != 0);
+        }
+    }
+
+    /**
+     * Loads a graph file.
+     *
+     * @param file the file
+     * @return what was loaded
+     */
+    public LoadReport load(Path file) {
+        try (Call call = new Call()) {
+            MemorySegment path = call.bytes(file.toAbsolutePath().toString());
+            MemorySegment out = call.allocate(LodestoneLoad.layout());
+            call.check(Lodestone.lodestone_graph_load(handle(), path, path.byteSize(), out, call.error()));
+            return loadReport(out);
+        }
+    }
+
+    /**
+     * Sets edges.
+     *
+     * @param arcs triples of source, target and mask
+     * @return what was set
+     */
+    public LoadReport put(int[] arcs) {
+        try (Call call = new Call()) {
+            MemorySegment out = call.allocate(LodestoneLoad.layout());
+            call.check(Lodestone.lodestone_graph_put(handle(), call.numbers(arcs), arcs.length / 3, out, call.error()));
+            return loadReport(out);
+        }
+    }
+
+    private static LoadReport loadReport(MemorySegment out) {
+        return new LoadReport(LodestoneLoad.revision(out), LodestoneLoad.nodes(out), LodestoneLoad.arcs(out),
+                LodestoneLoad.edges(out), Duration.ofNanos(LodestoneLoad.nanoseconds(out)), LodestoneLoad.unit_mm(out));
+    }
+
+    /**
+     * Finds a shortest path.
+     *
+     * @param source first node
+     * @param target last node
+     * @return the answer
+     * @throws RouteException when the question is refused
+     */
+    public Route route(int source, int target) {
+        try (Call call = new Call()) {
+            MemorySegment out = call.allocate(LodestoneRoute.layout());
+            MemorySegment nodes = call.allocate(ValueLayout.JAVA_INT, Route.NODES_LISTED_MAX);
+            int status = Lodestone.lodestone_route_find(
+                    handle(), source, target, nodes, Route.NODES_LISTED_MAX, out, call.error());
+            if (status == Status.OUT_OF_BOUNDS.number()) {
+                throw new RouteException(Status.OUT_OF_BOUNDS, Call.text(call.error()));
+            }
+            call.check(status);
+            long listed = Math.min(LodestoneRoute.nodes_listed(out), Route.NODES_LISTED_MAX);
+            int[] path = nodes.asSlice(0, listed * Integer.BYTES).toArray(ValueLayout.JAVA_INT);
+            return new Route(LodestoneRoute.revision(out), LodestoneRoute.distance(out), LodestoneRoute.nodes_total(out),
+                    LodestoneRoute.settled(out), path);
+        }
+    }
+
+    /**
+     * Lists the sessions.
+     *
+     * @return the sessions of one moment
+     */
+    public List<Session> sessions() {
+        long capacity = SESSIONS_SPARE;
+        while (true) {
+            try (Call call = new Call()) {
+                MemorySegment out = call.allocate(LodestoneSession.layout(), capacity);
+                MemorySegment total = call.allocate(ValueLayout.JAVA_LONG);
+                call.check(Lodestone.lodestone_sessions_list(handle(), out, capacity, total, call.error()));
+                long count = total.get(ValueLayout.JAVA_LONG, 0);
+                if (count <= capacity) {
+                    return sessions(out, count);
+                }
+                capacity = count + SESSIONS_SPARE;
+            }
+        }
+    }
+
+    private static List<Session> sessions(MemorySegment out, long count) {
+        List<Session> sessions = new ArrayList<>();
+        for (long index = 0; index < count; index++) {
+            MemorySegment cell = LodestoneSession.asSlice(out, index);
+            sessions.add(new Session(LodestoneSession.session(cell), LodestoneSession.tenant(cell),
+                    address(Texts.of(LodestoneSession.address(cell), LodestoneSession.address_length(cell))),
+                    Instant.ofEpochMilli(LodestoneSession.connected_unix_ms(cell)), LodestoneSession.frames(cell),
+                    LodestoneSession.node_first(cell), LodestoneSession.node_last(cell)));
+        }
+        return List.copyOf(sessions);
+    }
+
+    /**
+     * Closes a session.
+     *
+     * @param session its number
+     * @return false when there is no such session
+     */
+    public boolean closeSession(int session) {
+        try (Call call = new Call()) {
+            int status = Lodestone.lodestone_session_close(handle(), session, call.error());
+            if (status == Status.INVALID_ARGUMENT.number()) {
+                return false;
+            }
+            call.check(status);
+            return true;
+        }
+    }
+
+    /**
+     * Revokes a token.
+     *
+     * @param nonce the token's name
+     */
+    public void revoke(long nonce) {
+        try (Call call = new Call()) {
+            call.check(Lodestone.lodestone_token_revoke(handle(), nonce, call.error()));
+        }
+    }
+
+    /**
+     * Submits moves and waits until they are decided.
+     *
+     * @param moves cells, written back
+     * @param count how many cells
+     * @param tenant on whose quota
+     * @param out where the outcome goes
+     * @param error where the error goes
+     */
+    public void submit(MemorySegment moves, int count, int tenant, MemorySegment out, MemorySegment error) {
+        Call.check(Lodestone.lodestone_moves_submit(handle(), moves, count, tenant, out, error), error);
+    }
+}

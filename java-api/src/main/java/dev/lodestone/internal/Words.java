@@ -1,0 +1,147 @@
+package dev.lodestone.internal;
+
+import static dev.lodestone.bindings.NativeAccess.ALL;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+
+/**
+ * Little-endian words at addresses. Nothing checks an address: callers check their own index first.
+ *
+ * <p>All go through one constant segment, which the just-in-time compiler sees through.
+ */
+public final class Words {
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG_UNALIGNED =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT_UNALIGNED = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT_UNALIGNED =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle LONG_HANDLE = LONG.varHandle().withInvokeExactBehavior();
+
+    private Words() {}
+
+    /**
+     * Reads a word; later reads see what was written before it was stored with release.
+     *
+     * @param address address, a multiple of 8
+     * @return the word
+     */
+    public static long acquire(long address) {
+        return (long) LONG_HANDLE.getAcquire(ALL, address);
+    }
+
+    /**
+     * Reads a word that others may write, whole but in no order with other words.
+     *
+     * @param address address, a multiple of 8
+     * @return the word
+     */
+    public static long opaque(long address) {
+        return (long) LONG_HANDLE.getOpaque(ALL, address);
+    }
+
+    /**
+     * Reads 8 bytes.
+     *
+     * @param address any address
+     * @return the value
+     */
+    public static long longAt(long address) {
+        return ALL.get(LONG_UNALIGNED, address);
+    }
+
+    /**
+     * Reads 4 bytes.
+     *
+     * @param address any address
+     * @return the value
+     */
+    public static int intAt(long address) {
+        return ALL.get(INT_UNALIGNED, address);
+    }
+
+    /**
+     * Reads 2 bytes as an unsigned number.
+     *
+     * @param address any address
+     * @return the value, 0 to 65,535
+     */
+    public static int shortAt(long address) {
+        return Short.toUnsignedInt(ALL.get(SHORT_UNALIGNED, address));
+    }
+
+    /**
+     * Reads a byte as an unsigned number.
+     *
+     * @param address any address
+     * @return the value, 0 to 255
+     */
+    public static int byteAt(long address) {
+        return Byte.toUnsignedInt(ALL.get(ValueLayout.JAVA_BYTE, address));
+    }
+
+    /**
+     * Writes 8 bytes.
+     *
+     * @param address any address
+     * @param value the value
+     */
+    public static void putLong(long address, long value) {
+        ALL.set(LONG_UNALIGNED, address, value);
+    }
+
+    /**
+     * Writes 4 bytes.
+     *
+     * @param address any address
+     * @param value the value
+     */
+    public static void putInt(long address, int value) {
+        ALL.set(INT_UNALIGNED, address, value);
+    }
+
+    /**
+     * Writes the low 2 bytes.
+     *
+     * @param address any address
+     * @param value the value
+     */
+    public static void putShort(long address, int value) {
+        ALL.set(SHORT_UNALIGNED, address, (short) value);
+    }
+
+    /**
+     * Writes the low byte.
+     *
+     * @param address any address
+     * @param value the value
+     */
+    public static void putByte(long address, int value) {
+        ALL.set(ValueLayout.JAVA_BYTE, address, (byte) value);
+    }
+
+    /**
+     * Copies bytes.
+     *
+     * @param from address of the first byte
+     * @param to address of the first byte's new place
+     * @param bytes how many
+     */
+    public static void copy(long from, long to, long bytes) {
+        MemorySegment.copy(ALL, from, ALL, to, bytes);
+    }
+
+    /**
+     * Fills with zero.
+     *
+     * @param address address of the first byte
+     * @param bytes how many
+     */
+    public static void clear(long address, long bytes) {
+        ALL.asSlice(address, bytes).fill((byte) 0);
+    }
+}
