@@ -32,6 +32,8 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+#[doc(hidden)]
+pub mod command_line;
 mod datagram;
 mod error;
 mod session;

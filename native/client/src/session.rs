@@ -71,7 +71,12 @@ impl Client {
         token: Option<&[u8]>,
     ) -> Result<Session, ClientError> {
         let client = Client::bind(any_port_towards(address), trust, &ClientOptions::default())?;
-        client.open_session(address, token).await
+        let opened = client.open_session(address, token).await;
+        if let Err(ClientError::Refused { .. }) = opened {
+            // Before the socket goes: the server holds the connection until it knows that its refusal has arrived.
+            client.wait_idle().await;
+        }
+        opened
     }
 
     /// Opens a UDP socket for many sessions. `local` is the address to send from; port 0 takes any free one.

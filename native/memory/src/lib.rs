@@ -15,9 +15,11 @@ pub mod region;
 pub mod slots;
 pub mod status;
 
+mod heap;
 mod mapping;
 
 pub use counters::{CounterId, Counters};
+pub use heap::give_back;
 pub use histogram::{HistogramId, Histograms};
 pub use page::{PAGE_RECORDS_MAX, Page, PageFull, PagePool, Record, RecordHead, RecordKind};
 pub use region::{Region, RegionError, RegionOptions, RegionPlace};

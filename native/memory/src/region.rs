@@ -24,6 +24,7 @@ use crate::slots::SlotWords;
 
 const FILE_PREFIX: &str = "lodestone-";
 const FILE_SUFFIX: &str = ".region";
+const DRAFT_SUFFIX: &str = ".draft";
 
 /// Where the region's memory comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,12 +255,18 @@ fn create_file(folder: &Path, bytes: usize) -> Result<(File, PathBuf), RegionErr
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{FILE_PREFIX}{}-{number}", std::process::id());
-        let (draft, path) = (folder.join(format!(".{name}.draft")), folder.join(format!("{name}{FILE_SUFFIX}")));
+        let (draft, path) =
+            (folder.join(format!(".{name}{DRAFT_SUFFIX}")), folder.join(format!("{name}{FILE_SUFFIX}")));
         if path.exists() {
             continue;
         }
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&draft);
-        let file = opened.map_err(|source| failed(&path, source))?;
+        // A file that someone else made under this name keeps its owner and mode, so it is never used.
+        let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&draft);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(source) => return Err(failed(&path, source)),
+        };
         // Locked before it gets its name: a file with the name and without a lock is one that a dead process left.
         let prepared = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
             // Blocks are taken now: on a full file system a later write would kill the process.
@@ -268,6 +275,8 @@ fn create_file(folder: &Path, bytes: usize) -> Result<(File, PathBuf), RegionErr
             .and_then(|()| fs::rename(&draft, &path));
         return match prepared {
             Ok(()) => Ok((file, path)),
+            // Another engine that opened just now took the draft, not locked yet, for a dead one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !draft.exists() && folder.is_dir() => continue,
             Err(source) => {
                 remove_quietly(&draft);
                 Err(failed(&path, source))
@@ -279,13 +288,19 @@ fn create_file(folder: &Path, bytes: usize) -> Result<(File, PathBuf), RegionErr
 fn remove_stale(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(FILE_PREFIX) && name.ends_with(FILE_SUFFIX));
+        let ours = entry.file_name().to_str().is_some_and(is_ours);
         let Some(file) = ours.then(|| File::open(entry.path()).ok()).flatten() else { continue };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             remove_quietly(&entry.path());
         }
     }
+}
+
+/// Whether the name is one that `create_file` gives: to a region, or to a draft that a killed process left.
+fn is_ours(name: &str) -> bool {
+    let region = name.strip_prefix(FILE_PREFIX).is_some_and(|rest| rest.ends_with(FILE_SUFFIX));
+    let draft = name.strip_prefix('.').and_then(|name| name.strip_prefix(FILE_PREFIX));
+    region || draft.is_some_and(|rest| rest.ends_with(DRAFT_SUFFIX))
 }
 
 #[cfg(test)]
@@ -326,9 +341,11 @@ mod tests {
     fn a_file_left_by_a_dead_process_is_removed_and_a_live_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let stale = folder.path().join("lodestone-1-0.region");
+        let draft = folder.path().join(".lodestone-1-1.draft");
         fs::write(&stale, b"left behind").unwrap();
+        fs::write(&draft, b"left behind").unwrap();
         let first = Region::create(&options(RegionPlace::File(folder.path().into()))).unwrap();
-        assert!(!stale.exists());
+        assert!(!stale.exists() && !draft.exists());
         let second = Region::create(&options(RegionPlace::File(folder.path().into()))).unwrap();
         assert!(first.path().unwrap().exists());
         assert_ne!(first.header().generation(), second.header().generation());

@@ -99,6 +99,7 @@ impl Engine {
     /// See [`EngineError`]; nothing is left running then.
     pub fn open(config: &str, abi_fingerprint: u64) -> Result<Engine, EngineError> {
         let config = Config::parse(config)?;
+        check_cores(&config)?;
         let mut region = Region::create(&RegionOptions {
             place: config.region_place.clone(),
             nodes_max: config.nodes_max,
@@ -262,6 +263,7 @@ impl Engine {
         let _ = self.control.blocking_send(Control::Stop);
         Threads { writer, pathfinder, pathfinder_stop }.end();
         drop(region);
+        lodestone_memory::give_back();
     }
 
     fn lock_parts(&self) -> MutexGuard<'_, Option<Parts>> {
@@ -417,11 +419,21 @@ fn spawn(
     started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
 }
 
+/// Every core to pin to must be one that this process may run on.
+fn check_cores(config: &Config) -> Result<(), EngineError> {
+    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return Ok(()) };
+    let Some(index) = config.pin_cores.iter().position(|core| !allowed.is_set(*core)) else { return Ok(()) };
+    let cores: Vec<String> = (0..1_024).filter(|core| allowed.is_set(*core)).map(|core| core.to_string()).collect();
+    let text =
+        format!("found {}; allowed are the cores of this process: {}", config.pin_cores[index], cores.join(", "));
+    Err(EngineError::Config { key: format!("runtime.pin_cores.{index}"), text })
+}
+
 fn pin(core: Option<usize>) {
     if let Some(core) = core {
         let mut set = rustix::thread::CpuSet::new();
         set.set(core);
-        // A machine with fewer cores than the configuration names runs unpinned: slower, not wrong.
+        // Allowed a moment ago; a core taken away since leaves the thread unpinned: slower, not wrong.
         if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
             tracing::warn!(core, %error, "runtime.pin_cores: the thread could not be pinned");
         }

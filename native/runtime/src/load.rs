@@ -1,5 +1,6 @@
 //! Bulk loads: a graph file, or arcs given directly, become edges in many small revisions while moves go on.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,6 +9,9 @@ use lodestone_memory::CounterId;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+
+/// Largest graph file that is read: 200 million arcs, the most a graph may hold, take about 1 GiB.
+const MAP_FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// What a bulk load brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,9 +39,7 @@ impl Engine {
     /// room for; told before anything is changed where the arcs alone are too many.
     pub fn load_map(&self, path: &Path) -> Result<LoadReport, EngineError> {
         let start = Instant::now();
-        let bytes = std::fs::read(path).map_err(|error| {
-            EngineError::Io(format!("cannot read the graph file {}: {error}; check the path", path.display()))
-        })?;
+        let bytes = read_file(path)?;
         let map = lodestone_map::decode(&bytes)
             .map_err(|error| EngineError::MapFile(format!("the graph file {} is damaged: {error}", path.display())))?;
         drop(bytes);
@@ -104,6 +106,17 @@ impl Engine {
             buffer = answer.arcs;
         }
     }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, EngineError> {
+    let failed = |reason: &dyn Display| {
+        EngineError::Io(format!("cannot read the graph file {}: {reason}; check the path", path.display()))
+    };
+    let about = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    if !about.is_file() || about.len() > MAP_FILE_BYTES_MAX {
+        return Err(failed(&format_args!("it is not a plain file of at most {MAP_FILE_BYTES_MAX} bytes")));
+    }
+    std::fs::read(path).map_err(|error| failed(&error))
 }
 
 fn put_error(error: PutError, done: u64, edges: u64, total: u64, edges_max: u64) -> EngineError {

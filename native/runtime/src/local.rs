@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lodestone_memory::{Page, PagePool, RecordHead, RecordKind, Status};
 use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::error::EngineError;
 
@@ -14,6 +15,9 @@ const LOCAL_PAGES: usize = 16;
 
 /// How long a submission waits for a page or for its decisions before it says that the engine is stuck.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a submission sleeps while the channel is full: some hundred batches are taken meanwhile.
+const CHANNEL_LOOK: Duration = Duration::from_micros(200);
 
 /// What a local record asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +166,7 @@ impl LocalDoor {
                 rest.next();
             }
             let batch = Batch { page, sink: Arc::clone(&watched), entered: Instant::now() };
-            self.ingress.blocking_send(batch).map_err(|_| EngineError::Closed)?;
+            self.send(batch, deadline)?;
         }
         drop(watched);
         let decided = sink.signal.wait(deadline, |waiting| {
@@ -174,6 +178,21 @@ impl LocalDoor {
             }
         });
         decided.unwrap_or_else(|| Err(stuck("the moves were not decided")))
+    }
+
+    /// Sends the batch; looks again every [`CHANNEL_LOOK`] while the channel is full.
+    fn send(&self, mut batch: Batch, deadline: Instant) -> Result<(), EngineError> {
+        loop {
+            match self.ingress.try_send(batch) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Closed(_)) => return Err(EngineError::Closed),
+                Err(TrySendError::Full(_)) if Instant::now() > deadline => {
+                    return Err(stuck("the channel stayed full"));
+                }
+                Err(TrySendError::Full(returned)) => batch = returned,
+            }
+            std::thread::sleep(CHANNEL_LOOK);
+        }
     }
 
     fn page(&self, deadline: Instant) -> Result<Page, EngineError> {

@@ -149,6 +149,14 @@ fn what_cannot_start_says_why_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_core_that_does_not_exist_is_refused() {
+    let error = Engine::open(&format!("{SMALL}runtime.pin_cores.0=1023"), 1).err().unwrap();
+    assert!(matches!(&error, EngineError::Config { key, .. } if key == "runtime.pin_cores.0"), "{error}");
+    let engine = open("runtime.pin_cores.0=0\nruntime.pin_cores.1=0\n");
+    submit(&engine, &[(1, 2, 3)]).unwrap();
+}
+
+#[test]
 fn loads_say_what_size_would_do() {
     let engine = open("");
     let report = engine.put_arcs(&[1, 2, 7, 2, 3, 7]).unwrap();

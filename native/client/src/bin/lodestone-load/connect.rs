@@ -4,13 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
+use lodestone_client::command_line::{Object, Output};
 use lodestone_client::{Client, ClientError, ClientOptions, Session, TrustAnchor};
 use tokio::task::JoinSet;
 
 use crate::interrupt::Interrupt;
-use crate::json::Object;
 use crate::options::Options;
-use crate::output::Output;
 use crate::totals::{durations, record};
 
 /// Connections that share one UDP socket. Each socket is one task and one kernel buffer: fewer would drop bursts of

@@ -3,21 +3,21 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use lexopt::prelude::*;
+use lodestone_client::command_line::{SERVER_HELP, ServerGiven, ServerOptions, Wish, each_option, number, value_of};
 
 /// What `--help` prints.
-pub(crate) const HELP: &str = "\
+pub(crate) fn help() -> String {
+    format!("{HELP_USAGE}{SERVER_HELP}{HELP_OPTIONS}")
+}
+
+const HELP_USAGE: &str = "\
 lodestone-load: walks hunters along the roads of a map against a Lodestone server, at a fixed schedule.
 
 Usage: lodestone-load --target HOST:PORT --certificate FILE --map FILE [options]
 
-Server
-  --target HOST:PORT         UDP address of the server
-  --certificate FILE         PEM file with the server's certificate or the authority that signed it
-  --fingerprint HEX          instead of --certificate: SHA-256 of the server's certificate
-  --server-name NAME         name in the certificate (default: the IP address)
-  --token-file FILE          file with the session token in hexadecimal, for servers that ask for one
+";
 
+const HELP_OPTIONS: &str = "
 Load
   --map FILE                 road network (.lsg); hunters walk its real arcs only
   --connections N            QUIC connections, one hunter each, 1..=60000 (default 1000)
@@ -41,22 +41,10 @@ SIGTERM) ends the run early, with the report.
 Exit status: 0 every move sent was acknowledged or refused; 1 the run failed (standard error says why); 2 wrong usage.
 ";
 
-/// How the server proves who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// A PEM file.
-    Certificate(PathBuf),
-    /// SHA-256 of the certificate, in hexadecimal.
-    Fingerprint(String),
-}
-
 /// A run, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    pub(crate) target: String,
-    pub(crate) trust: Trust,
-    pub(crate) server_name: Option<String>,
-    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) server: ServerOptions,
     pub(crate) map: PathBuf,
     pub(crate) connections: u32,
     pub(crate) rate: u64,
@@ -66,23 +54,10 @@ pub(crate) struct Options {
     pub(crate) report: Option<PathBuf>,
 }
 
-/// What the command line asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// Print the help.
-    Help,
-    /// Run.
-    Run(Box<Options>),
-}
-
 /// Everything given so far.
 #[derive(Default)]
 struct Given {
-    target: Option<String>,
-    certificate: Option<PathBuf>,
-    fingerprint: Option<String>,
-    server_name: Option<String>,
-    token_file: Option<PathBuf>,
+    server: ServerGiven,
     map: Option<PathBuf>,
     connections: Option<u64>,
     rate: Option<u64>,
@@ -93,33 +68,17 @@ struct Given {
 }
 
 /// Reads the arguments (without the program's name); the error says what is wrong in one line.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    let mut parser = lexopt::Parser::from_args(arguments);
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish<Box<Options>>, String> {
     let mut given = Given::default();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        let Long(name) = argument else {
-            if matches!(argument, Short('h')) {
-                return Ok(Command::Help);
-            }
-            return Err(argument.unexpected().to_string());
-        };
-        let name = name.to_owned();
-        if name == "help" {
-            return Ok(Command::Help);
-        }
-        take_option(&mut given, &name, &mut parser)?;
+    match each_option(arguments, |name, parser| take_option(&mut given, name, parser))? {
+        Wish::Help => Ok(Wish::Help),
+        Wish::Run(()) => given.complete().map(|options| Wish::Run(Box::new(options))),
     }
-    given.complete().map(|options| Command::Run(Box::new(options)))
 }
 
 fn take_option(given: &mut Given, name: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
-    let mut value = || parser.value().map_err(|_| format!("--{name} needs a value"));
+    let mut value = || value_of(name, parser);
     match name {
-        "target" => given.target = Some(text(name, value()?)?),
-        "certificate" => given.certificate = Some(value()?.into()),
-        "fingerprint" => given.fingerprint = Some(text(name, value()?)?),
-        "server-name" => given.server_name = Some(text(name, value()?)?),
-        "token-file" => given.token_file = Some(value()?.into()),
         "map" => given.map = Some(value()?.into()),
         "connections" => given.connections = Some(number(name, value()?, 1, 60_000)?),
         "rate" => given.rate = Some(number(name, value()?, 1, 10_000_000)?),
@@ -127,24 +86,15 @@ fn take_option(given: &mut Given, name: &str, parser: &mut lexopt::Parser) -> Re
         "seed" => given.seed = Some(number(name, value()?, 0, u64::MAX)?),
         "handshakes-at-once" => given.handshakes_at_once = Some(number(name, value()?, 1, 1_000)?),
         "report" => given.report = Some(value()?.into()),
-        unknown => return Err(format!("unknown option --{unknown}")),
+        other => given.server.take(other, parser)?,
     }
     Ok(())
 }
 
 impl Given {
     fn complete(self) -> Result<Options, String> {
-        let trust = match (self.certificate, self.fingerprint) {
-            (Some(file), None) => Trust::Certificate(file),
-            (None, Some(hex)) => Trust::Fingerprint(hex),
-            (None, None) => return Err("--certificate FILE is missing".into()),
-            (Some(_), Some(_)) => return Err("--certificate and --fingerprint exclude each other".into()),
-        };
         Ok(Options {
-            target: self.target.ok_or("--target HOST:PORT is missing")?,
-            trust,
-            server_name: self.server_name,
-            token_file: self.token_file,
+            server: self.server.complete()?,
             map: self.map.ok_or("--map FILE is missing")?,
             connections: self.connections.unwrap_or(1_000) as u32,
             rate: self.rate.unwrap_or(20_000),
@@ -156,38 +106,29 @@ impl Given {
     }
 }
 
-fn text(name: &str, value: OsString) -> Result<String, String> {
-    value.into_string().map_err(|value| format!("--{name}: {value:?} is not valid text"))
-}
-
-fn number(name: &str, value: OsString, lowest: u64, highest: u64) -> Result<u64, String> {
-    let value = text(name, value)?;
-    let parsed = value.parse::<u64>().ok().filter(|number| (lowest..=highest).contains(number));
-    parsed.ok_or_else(|| format!("--{name}: {value:?} is not a number from {lowest} to {highest}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use lodestone_client::command_line::Trust;
+
     use super::*;
 
-    fn parse_text(line: &str) -> Result<Command, String> {
+    fn parse_text(line: &str) -> Result<Wish<Box<Options>>, String> {
         parse(line.split_whitespace().map(OsString::from))
     }
 
     #[test]
     fn takes_defaults_and_values() {
-        let Command::Run(options) = parse_text("--target 127.0.0.1:4433 --certificate c.pem --map m.lsg").unwrap()
-        else {
+        let Wish::Run(options) = parse_text("--target 127.0.0.1:4433 --certificate c.pem --map m.lsg").unwrap() else {
             panic!("no run");
         };
         assert_eq!((options.connections, options.rate, options.seconds), (1_000, 20_000, 15));
         let line =
             "--target a:1 --fingerprint 00 --map m --connections=5 --rate 6 --seconds 7 --seed 8 --report r.json";
-        let Command::Run(options) = parse_text(line).unwrap() else { panic!("no run") };
+        let Wish::Run(options) = parse_text(line).unwrap() else { panic!("no run") };
         assert_eq!((options.connections, options.rate, options.seconds, options.seed), (5, 6, 7, 8));
-        assert_eq!(options.trust, Trust::Fingerprint("00".into()));
+        assert_eq!(options.server.trust, Trust::Fingerprint("00".into()));
         assert_eq!(options.report, Some("r.json".into()));
-        assert_eq!(parse_text("--target x --help"), Ok(Command::Help));
+        assert_eq!(parse_text("--target x --help"), Ok(Wish::Help));
     }
 
     #[test]

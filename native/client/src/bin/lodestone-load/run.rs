@@ -1,19 +1,17 @@
 //! The run: connect, send at the schedule's pace, wait for the last answers, report.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lodestone_client::{Session, TrustAnchor};
+use lodestone_client::Session;
+use lodestone_client::command_line::{Object, Output};
 use tokio::task::JoinSet;
 
 use crate::connect::{Connected, connect_all};
 use crate::hunter::{Clock, Hunt, Hunter};
 use crate::interrupt::Interrupt;
-use crate::json::Object;
-use crate::options::{Options, Trust};
-use crate::output::Output;
+use crate::options::Options;
 use crate::pacer::Pacer;
 use crate::roads::{Roads, Walker};
 use crate::schedule::Schedule;
@@ -32,9 +30,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Vec<String>> {
     let mut output = Output::new();
     let mut interrupt = Interrupt::new().map_err(single)?;
     let roads = read_roads(&options.map).map_err(single)?;
-    let address = resolve(&options.target).map_err(single)?;
-    let trust = trust_anchor(&options).map_err(single)?;
-    let token = options.token_file.as_deref().map(read_token).transpose().map_err(single)?;
+    let address = options.server.address().map_err(single)?;
+    let trust = options.server.trust_anchor().map_err(single)?;
+    let token = options.server.token().map_err(single)?;
     let mut connected =
         connect_all(&options, address, &trust, token, &mut output, &mut interrupt).await.map_err(single)?;
     check_map_fits(&roads, &connected.sessions).map_err(single)?;
@@ -59,33 +57,6 @@ fn read_roads(path: &Path) -> Result<Roads, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot read the map {}: {error}", path.display()))?;
     let map = lodestone_map::decode(&bytes).map_err(|error| format!("the map {}: {error}", path.display()))?;
     Roads::new(&map).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn resolve(target: &str) -> Result<SocketAddr, String> {
-    let mut addresses =
-        target.to_socket_addrs().map_err(|error| format!("--target {target:?} is no HOST:PORT: {error}"))?;
-    addresses.next().ok_or_else(|| format!("--target {target:?} has no address"))
-}
-
-fn trust_anchor(options: &Options) -> Result<TrustAnchor, String> {
-    let trust = match &options.trust {
-        Trust::Certificate(file) => TrustAnchor::pem_file(file),
-        Trust::Fingerprint(hex) => TrustAnchor::fingerprint_hex(hex),
-    }
-    .map_err(|error| error.to_string())?;
-    Ok(match &options.server_name {
-        Some(name) => trust.with_server_name(name),
-        None => trust,
-    })
-}
-
-fn read_token(path: &Path) -> Result<Vec<u8>, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let digits: Option<Vec<u8>> = text.trim().chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    digits
-        .filter(|digits| !digits.is_empty() && digits.len().is_multiple_of(2))
-        .map(|digits| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-        .ok_or_else(|| format!("{} holds no token in hexadecimal", path.display()))
 }
 
 fn check_map_fits(roads: &Roads, sessions: &[Session]) -> Result<(), String> {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use lodestone_client::Status;
-
-use crate::json::Object;
+use lodestone_client::command_line::Object;
 
 /// Values are kept in nanoseconds, from one microsecond up, to three digits.
 const LOWEST_NS: u64 = 1_000;

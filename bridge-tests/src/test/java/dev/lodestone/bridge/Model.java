@@ -1,9 +1,12 @@
 package dev.lodestone.bridge;
 
 import dev.lodestone.Status;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -43,6 +46,17 @@ final class Model {
 
     long version(int node) {
         return versions.getOrDefault(node, 0L);
+    }
+
+    /** The 256 bytes of a node's slot, in hexadecimal; all zero when it has none. */
+    String slotHex(int node) {
+        ByteBuffer bytes = ByteBuffer.allocate(256).order(ByteOrder.LITTLE_ENDIAN);
+        Slot slot = slots.get(node);
+        if (slot != null) {
+            bytes.putInt(node).putInt(slot.target()).putInt(slot.mask()).put((byte) weight(slot.mask())).put((byte) 1);
+            bytes.putShort((short) slot.payload().length).putLong(slot.version()).put(slot.payload());
+        }
+        return HexFormat.of().formatHex(bytes.array());
     }
 
     int edgesCount() {
