@@ -21,6 +21,10 @@ found=$(grep -oiE '0x[0-9a-f_]{16,20}L' "$java" | head -n 1 | tr -d '_lLxX' | se
 [ "$wanted" = "$found" ] || fail "the bindings were made for ABI ${found:-unknown}, the header has $wanted" \
     'What to do: make bindings, and commit what it changes.'
 
+python3 ci/check-bindings.py "$header" "$(dirname "$java")" jextract/SOURCES.sha256 ||
+    fail 'the bindings are not what jextract/generate.sh made' \
+        'What to do: change the Rust sources, then make header and make bindings; nobody edits the bindings.'
+
 if command -v cbindgen >/dev/null 2>&1; then
     (cd native/ffi && cbindgen --quiet --config cbindgen.toml --crate lodestone-ffi --output include/lodestone.h --verify) ||
         fail 'lodestone.h differs from what cbindgen makes of the Rust sources' 'What to do: make header, then make bindings.'

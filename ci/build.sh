@@ -38,7 +38,14 @@ jars() {
 version=$(sed -n 's/^ *<version>\(.*\)<\/version>.*/\1/p' pom.xml | head -n 1)
 case "$what" in
 native) ;;
-server) jars server java-api "java-api/target/lodestone-$version.jar" pom.xml native jextract java-api ;;
+server)
+    # An app build has packaged these jars too: when it is newer than all of their sources, there is nothing to do.
+    server_jar=java-api/target/lodestone-$version.jar
+    server_sources=(pom.xml native jextract java-api)
+    if ! fresh target/stamps/app "$server_jar" "${server_sources[@]}"; then
+        jars server java-api "$server_jar" "${server_sources[@]}"
+    fi
+    ;;
 app)
     jars app examples/treasure-hunt "examples/treasure-hunt/target/treasure-hunt-$version.jar" \
         pom.xml native jextract java-api examples

@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Where cargo puts the tools that it installs, also when cargo itself came with the system.
+PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
 
 # fail WHAT WHAT_TO_DO…: says what is wrong and what to do about it, then ends the script.
 fail() {

@@ -1,17 +1,56 @@
 #!/usr/bin/env bash
-# The jars that a user needs, with the native library of this platform as a classifier, in target/package.
+# The jars that a user needs, with the native library of this platform as a classifier, in target/package; then a program
+# outside the repository opens an engine with nothing but them, once from the class path and once from the module path.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
+package=$PWD/target/package
 ci/build.sh native
 ci/step.sh package 'building the jars' \
-    ci/with-tools.sh mvn -B -ntp -DskipTests -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true package
-rm -rf target/package
-mkdir -p target/package
-for jar in native/target/maven/*.jar jextract/target/*.jar java-api/target/*.jar; do
-    case "$jar" in
-    *'*'* | */original-*) ;;
-    *) cp "$jar" target/package/ ;;
-    esac
-done
-ls -l target/package
-passed 'jars are in target/package'
+    ci/with-tools.sh mvn -B -ntp -DskipTests -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true \
+    -pl java-api -am package
+rm -rf "$package"
+mkdir -p "$package"
+version=$(sed -n 's/^ *<version>\(.*\)<\/version>.*/\1/p' pom.xml | head -n 1)
+# lib/ holds what java-api needs at run time: the bindings, the library of this platform, the YAML parser.
+cp "java-api/target/lodestone-$version.jar" java-api/target/lib/*.jar "$package"
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir -p "$folder/source/trial" "$folder/classes"
+cat >"$folder/source/trial/Trial.java" <<'JAVA'
+package trial;
+
+import dev.lodestone.Engine;
+import dev.lodestone.EngineConfig;
+
+public class Trial {
+    public static void main(String[] arguments) {
+        try (Engine engine = Engine.open(EngineConfig.builder().set("transport.listen", "127.0.0.1:0").build())) {
+            var batch = engine.moveBatch(1);
+            batch.add(1, 2, 0x1_0007, 0);
+            batch.submit();
+            var reader = engine.slotReader();
+            reader.read(1);
+            System.out.println("node 1 went to " + reader.target());
+        }
+    }
+}
+JAVA
+echo 'module trial { requires dev.lodestone; }' >"$folder/source/module-info.java"
+
+# trial WHAT JAVA_OPTION…: the program prints exactly what it should, without a warning of the JVM.
+trial() {
+    local what=$1
+    shift
+    (cd "$folder" && "$OLDPWD/ci/with-tools.sh" java --illegal-native-access=deny "$@") >"$folder/printed" 2>&1 || true
+    [ "$(cat "$folder/printed")" = 'node 1 went to 2' ] ||
+        fail "the packaged jars do not work on the $what" "$(head -n 20 "$folder/printed")"
+    echo "package.sh: a program with these jars on the $what opens an engine"
+}
+ci/with-tools.sh javac -d "$folder/classes" -p "$package" \
+    "$folder/source/module-info.java" "$folder/source/trial/Trial.java" || fail 'the trial program does not compile'
+trial 'class path' --enable-native-access=ALL-UNNAMED -cp "classes:$package/*" trial.Trial
+trial 'module path' --enable-native-access=dev.lodestone.bindings -p "classes:$package" -m trial/trial.Trial
+
+ls -l "$package"
+passed 'jars are in target/package, tried from outside'

@@ -2,13 +2,28 @@
 # The Java example of README.md compiles, runs, and prints what the page says it prints.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
+# What make run printed stands there, in a fenced block of its own, and no placeholder for it.
+# shellcheck disable=SC2016  # the backquotes belong to the page
+heading='## What `make run` printed here'
+if grep -qF '<!-- the output of make run -->' README.md; then
+    fail 'README.md has a placeholder where the output of make run belongs' 'What to do: make run, and paste what it prints.'
+fi
+printed=$(awk -v heading="$heading" '
+    $0 == heading {here = 1; next}
+    here && !fence && /^## / {exit}
+    here && /^```/ {if (fence) exit; fence = 1; next}
+    here && fence' README.md)
+[[ $printed == *[![:space:]]* ]] ||
+    fail "README.md has no fenced block with text under '$heading'" 'What to do: make run, and paste what it prints.'
+
 ci/build.sh server
 folder=target/readme
 rm -rf "$folder"
 mkdir -p "$folder"
-# block LANGUAGE: the first fenced block of that language in README.md.
+# block LANGUAGE: the first fenced block of that language in README.md, from the first java block on.
 block() {
-    awk -v fence="\`\`\`$1" '$0 == fence && !done {on = 1; next} /^```$/ && on {on = 0; done = 1} on' README.md
+    awk -v fence="\`\`\`$1" '/^```java$/ {begun = 1} begun && $0 == fence && !done {on = 1; next}
+        /^```$/ && on {on = 0; done = 1} on' README.md
 }
 block java >"$folder/Example.java"
 block text >"$folder/expected.txt"

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# What takes too long for every day: the tests marked slow, and valgrind over a Rust driver of the core.
+# What takes too long for every day: valgrind over a Rust driver of core and memory. memcheck: no bad access, no leak;
+# massif: the heap stays flat through millions of moves, routes and rollbacks.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind
 driver=core_driver
+memcheck_moves=1000000
+massif_moves=10000000
 
-echo '== tests marked slow (ignored in make test), release profile'
-cargo test --manifest-path native/Cargo.toml --workspace --release --locked -- --ignored ||
-    fail 'a slow test failed' 'What to do: see above; a failing model test prints the seed that repeats it.'
-
-echo "== valgrind over the example $driver of lodestone-core"
-cargo build --manifest-path native/Cargo.toml --release --locked -p lodestone-core --example "$driver" ||
+echo "== valgrind over the example $driver of lodestone-core, release code with line tables"
+cargo build --manifest-path native/Cargo.toml --profile traceable --locked -p lodestone-core --example "$driver" ||
     fail "the driver $driver does not build"
+driver=native/target/traceable/examples/$driver
 mkdir -p target/slow
-valgrind --tool=memcheck --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,indirect \
-    "native/target/release/examples/$driver" --moves 200000 ||
+ci/step.sh memcheck "memcheck, $memcheck_moves moves" \
+    valgrind --tool=memcheck --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+    "$driver" --moves "$memcheck_moves" ||
     fail 'memcheck found an error or a leak' 'What to do: see above.'
-valgrind --tool=massif --massif-out-file=target/slow/massif.out "native/target/release/examples/$driver" --moves 2000000 ||
+ci/step.sh massif "massif, $massif_moves moves" \
+    valgrind --tool=massif --massif-out-file=target/slow/massif.out "$driver" --moves "$massif_moves" ||
     fail 'the driver failed under massif'
 python3 ci/check-massif.py target/slow/massif.out || fail 'the heap is not flat' 'What to do: ms_print target/slow/massif.out'
-passed 'slow tests, memcheck and massif'
+passed 'memcheck and massif'

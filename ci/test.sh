@@ -3,7 +3,11 @@
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 
-echo '== Rust tests (a first build compiles everything: some minutes)'
+if ! [ -d native/target/debug ] || ! [ -e native/target/release/lodestone-load ]; then
+    echo '== Not all is built yet. A first build compiles the Rust sources twice (debug for their tests, release for Java) and'
+    echo '   fetches crates and Maven plugins: with the tests about ten minutes on two idle cores, twenty when they are shared.'
+fi
+echo '== Rust tests'
 cargo test --manifest-path native/Cargo.toml --workspace --locked ||
     fail 'Rust tests failed' 'What to do: see above; a failing model test prints the seed that repeats it.'
 

@@ -59,5 +59,9 @@ cp "$scratch"/dev/lodestone/bindings/*.java "$package_folder/"
 if [ $# -eq 0 ]; then
     # The first line alone: the others name the JDK and the compiler library, which do not change the result.
     "$jextract" --version 2>&1 | head -n 1 >jextract/VERSION
+    # What was generated, so that ci/abi-drift.sh sees an edit by hand.
+    sha256=(sha256sum)
+    command -v sha256sum >/dev/null 2>&1 || sha256=(shasum -a 256)
+    (cd "$scratch/dev/lodestone/bindings" && LC_ALL=C && "${sha256[@]}" -- *.java) >jextract/SOURCES.sha256
 fi
 echo "generate.sh: $(find "$scratch" -name '*.java' | wc -l) files for ABI $(printf '%016x' "$fingerprint") in $package_folder"

@@ -14,6 +14,7 @@ pub mod pathfinder;
 pub mod tenants;
 
 mod packet;
+mod prefetch;
 mod revisions;
 mod rollback;
 mod state;

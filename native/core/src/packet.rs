@@ -10,6 +10,12 @@ pub const fn weight_of(mask: u32) -> u32 {
     (mask & 0xff) ^ (mask >> 8 & 0xff)
 }
 
+/// Source and target as received; `None` when the packet is too short to have them.
+pub(crate) fn ends_of(packet: &[u8]) -> Option<(u32, u32)> {
+    let bytes = u64::from_le_bytes(*packet.first_chunk::<8>()?);
+    Some((bytes as u32, (bytes >> 32) as u32))
+}
+
 /// A MOVE whose packet keeps all rules that need no state.
 pub(crate) struct Move {
     pub(crate) source: u32,

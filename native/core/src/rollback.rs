@@ -2,12 +2,15 @@
 
 use lodestone_memory::Status;
 use lodestone_memory::nodes::{Node, SLOT_NONE};
-use lodestone_memory::slots::{SLOT_WORDS, words_used};
+use lodestone_memory::slots::{SLOT_WORDS, SlotImage, words_used};
 
 use crate::edges::EdgeChange;
 use crate::hash::StateHash;
 use crate::state::{RollbackReport, State};
 use crate::undo::{UndoKind, UndoRecord};
+
+/// Records that are read, prefetched and undone together. From 24 on the memory is kept busy.
+const LOOK_AHEAD_RECORDS: usize = 64;
 
 impl State {
     /// Takes the state back to `revision`: slots, versions, edges, hash, exactly. The next commit is `revision + 1` on
@@ -24,10 +27,17 @@ impl State {
         let target = *self.revisions.get(revision).ok_or(Status::OutOfWindow)?;
         let from_revision = self.revision();
         let mut records = 0;
+        let mut image = [0; SLOT_WORDS];
+        let mut ahead = [UndoRecord::NONE; LOOK_AHEAD_RECORDS];
         while self.undo.head() > target.undo_end {
-            let record = self.undo.pop();
-            self.undo_record(&record, &mut changed);
-            records += 1;
+            let count = self.undo.read_back(target.undo_end, &mut ahead);
+            ahead[..count].iter().for_each(|record| self.prefetch_entries(record));
+            ahead[..count].iter().for_each(|record| self.prefetch_slot_of(record));
+            for record in &ahead[..count] {
+                self.undo.take_off(record, &mut image);
+                self.undo_record(record, &image, &mut changed);
+            }
+            records += count as u64;
         }
         assert!(self.undo.head() == target.undo_end, "the undo ring does not meet the revision's boundary");
         assert!(self.hash == target.hash, "the state hash after a rollback differs from the one recorded");
@@ -39,7 +49,28 @@ impl State {
         Ok(RollbackReport { from_revision, to_revision: revision, records, hash, branch, edges })
     }
 
-    fn undo_record(&mut self, record: &UndoRecord, changed: &mut impl FnMut(EdgeChange)) {
+    /// Asks for what undoing the record looks up first: the line of its edge, or the entry of its node.
+    fn prefetch_entries(&self, record: &UndoRecord) {
+        match record.kind {
+            UndoKind::Edge => self.edges.prefetch(record.node, record.aux as u32),
+            UndoKind::Write | UndoKind::Acquire | UndoKind::Release => self.nodes.prefetch(record.node),
+        }
+    }
+
+    /// Asks for the slot that the record will change, which the node's entry tells. Another record of the node may
+    /// come before this one and give it another slot: then a line is fetched in vain.
+    fn prefetch_slot_of(&self, record: &UndoRecord) {
+        let slot = match record.kind {
+            UndoKind::Edge => return,
+            UndoKind::Write | UndoKind::Acquire => self.nodes.get(record.node).slot,
+            UndoKind::Release => record.aux as u32,
+        };
+        if slot != SLOT_NONE {
+            self.slots.prefetch(slot, record.payload_bytes().max(1));
+        }
+    }
+
+    fn undo_record(&mut self, record: &UndoRecord, image: &SlotImage, changed: &mut impl FnMut(EdgeChange)) {
         match record.kind {
             UndoKind::Edge => {
                 let (target, mask) = (record.aux as u32, (record.aux >> 32) as u32);
@@ -48,25 +79,24 @@ impl State {
                 self.rehash_edge(edge, undone);
                 changed(edge);
             }
-            UndoKind::Write => self.undo_write(record),
+            UndoKind::Write => self.undo_write(record, image),
             UndoKind::Acquire => self.undo_acquire(record),
-            UndoKind::Release => self.undo_release(record),
+            UndoKind::Release => self.undo_release(record, image),
         }
     }
 
-    fn undo_write(&mut self, record: &UndoRecord) {
+    fn undo_write(&mut self, record: &UndoRecord, image: &SlotImage) {
         let node = self.nodes.get(record.node);
-        let undone = self.slots.load(node.slot);
-        let (undone_words, words) = (words_used(&undone), words_used(&record.image));
-        self.replace_hash(node.slot, &undone[..undone_words], &record.image[..words]);
-        let (slots, to) = (self.slots, Node { slot: node.slot, version: record.image[2] });
-        self.nodes.update(record.node, to, || slots.store(node.slot, &record.image, words.max(undone_words)));
+        let (undone, undone_words) = self.slots.load_used(node.slot);
+        let words = words_used(image);
+        self.replace_hash(node.slot, &undone[..undone_words], &image[..words]);
+        let (slots, to) = (self.slots, Node { slot: node.slot, version: image[2] });
+        self.nodes.update(record.node, to, || slots.store(node.slot, image, words.max(undone_words)));
     }
 
     fn undo_acquire(&mut self, record: &UndoRecord) {
         let node = self.nodes.get(record.node);
-        let undone = self.slots.load(node.slot);
-        let words = words_used(&undone);
+        let (undone, words) = self.slots.load_used(node.slot);
         self.replace_hash(node.slot, &undone[..words], &[]);
         self.remember_slotless(record.node, record.aux);
         self.free_slots.give(node.slot);
@@ -75,15 +105,15 @@ impl State {
         self.nodes.update(record.node, to, || slots.store(node.slot, &[0; SLOT_WORDS], words));
     }
 
-    fn undo_release(&mut self, record: &UndoRecord) {
-        let (slot, version) = (record.aux as u32, record.image[2]);
-        let words = words_used(&record.image);
+    fn undo_release(&mut self, record: &UndoRecord, image: &SlotImage) {
+        let (slot, version) = (record.aux as u32, image[2]);
+        let words = words_used(image);
         self.forget_slotless(record.node, version);
         self.free_slots.take(slot);
         self.tenants.take(record.tenant, slot);
-        self.replace_hash(slot, &[], &record.image[..words]);
+        self.replace_hash(slot, &[], &image[..words]);
         let slots = self.slots;
-        self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, &record.image, words));
+        self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, image, words));
     }
 
     fn remember_slotless(&mut self, node: u32, version: u64) {

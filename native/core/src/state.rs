@@ -142,8 +142,8 @@ impl State {
             free_slots: FreeSlots::new(capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             tenants: Tenants::new(&config.tenants, capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             edges: EdgeTable::new(config.edges_max, config.index_salt)
-                .ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
-            undo: undo.ok_or(StateError::Memory("the undo ring (rollback.window_mib)"))?,
+                .map_err(|_| StateError::Memory("the edges (graph.edges_max)"))?,
+            undo: undo.map_err(|_| StateError::Memory("the undo ring (rollback.window_mib)"))?,
             revisions: RevisionRing::new(config.window_bytes)
                 .ok_or(StateError::Memory("the revisions (rollback.window_mib)"))?,
             hash: StateHash::default(),
@@ -164,6 +164,7 @@ impl State {
     pub fn step(&mut self, now_unix_ms: u64, records: &[Record<'_>], outcomes: &mut [Outcome]) -> Step {
         assert!(records.len() <= BATCH_RECORDS_MAX && outcomes.len() >= records.len());
         self.changes.clear();
+        self.prefetch_batch(records);
         let mut accepted = 0;
         for (record, outcome) in records.iter().zip(outcomes) {
             let (node, result) = match record.head.kind {
@@ -196,9 +197,11 @@ impl State {
         if let Some(index) = arcs.iter().position(bad) {
             return Err(PutError::OutOfBounds { index });
         }
+        arcs.iter().for_each(|arc| self.edges.prefetch(arc.source, arc.target));
+        let room = u64::from(self.edges.edges_max() - self.edges.len());
         // An arc that stands twice counts twice here: the bound is then refused a little early, never passed.
-        let new = arcs.iter().filter(|arc| self.edges.mask(arc.source, arc.target) == 0).count() as u64;
-        if u64::from(self.edges.len()) + new > u64::from(self.edges.edges_max()) {
+        let is_new = |arc: &&EdgeChange| self.edges.mask(arc.source, arc.target) == 0;
+        if arcs.len() as u64 > room && arcs.iter().filter(is_new).count() as u64 > room {
             return Err(PutError::GraphFull);
         }
         self.changes.clear();
@@ -256,8 +259,7 @@ impl State {
                 (slot, words)
             }
             None => {
-                let old = self.slots.load(node.slot);
-                let old_words = words_used(&old);
+                let (old, old_words) = self.slots.load_used(node.slot);
                 self.undo.push(UndoKind::Write, 0, source, 0, &old[..old_words]);
                 self.replace_hash(node.slot, &old[..old_words], &[]);
                 (node.slot, words.max(old_words))
@@ -280,8 +282,7 @@ impl State {
         if node.slot == SLOT_NONE {
             return Err(Status::NoSlot);
         }
-        let old = self.slots.load(node.slot);
-        let words = words_used(&old);
+        let (old, words) = self.slots.load_used(node.slot);
         self.replace_hash(node.slot, &old[..words], &[]);
         let entry = self.tenants.give(node.slot);
         self.free_slots.give(node.slot);

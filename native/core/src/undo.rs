@@ -5,6 +5,9 @@
 //! history is overwritten, and [`UndoRing::tail`] says from where on it is whole. Positions are bytes written since the
 //! start; a rollback takes the head back with it.
 
+use std::io;
+
+use lodestone_memory::huge::HugeSlice;
 use lodestone_memory::slots::{SLOT_WORDS, SlotImage};
 
 /// What to do to get the state from before.
@@ -20,30 +23,62 @@ pub(crate) enum UndoKind {
     Release = 4,
 }
 
-/// A record as read back.
+/// A record as read back; its payload is read apart.
+#[derive(Clone, Copy)]
 pub(crate) struct UndoRecord {
     pub(crate) kind: UndoKind,
     pub(crate) tenant: u8,
     pub(crate) node: u32,
     pub(crate) aux: u64,
-    /// The old slot; all zero behind the words recorded.
-    pub(crate) image: SlotImage,
+    payload_words: usize,
 }
 
+impl UndoRecord {
+    /// What a buffer of records is filled with before they are read.
+    pub(crate) const NONE: UndoRecord =
+        UndoRecord { kind: UndoKind::Edge, tenant: 0, node: 0, aux: 0, payload_words: 0 };
+
+    fn decode(head: u64, aux: u64) -> UndoRecord {
+        let kind = match head & 0xff {
+            1 => UndoKind::Edge,
+            2 => UndoKind::Write,
+            3 => UndoKind::Acquire,
+            4 => UndoKind::Release,
+            other => unreachable!("undo record of kind {other}"),
+        };
+        let payload_words = (head >> 16 & 0xffff) as usize;
+        UndoRecord { kind, tenant: (head >> 8) as u8, node: (head >> 32) as u32, aux, payload_words }
+    }
+
+    /// Bytes of the old slot that are recorded.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payload_words * 8
+    }
+
+    fn words(&self) -> usize {
+        self.payload_words.next_multiple_of(2) + HEADER_WORDS
+    }
+}
+
+/// Words of a record's header.
+const HEADER_WORDS: usize = 2;
+
 pub(crate) struct UndoRing {
-    words: Vec<u64>,
+    words: HugeSlice<u64>,
     head_words: u64,
     tail_words: u64,
+    /// Where in `words` the head is. Kept, since a division for each word would cost more than the word.
+    head_place: usize,
 }
 
 impl UndoRing {
-    /// A ring of `bytes` (rounded down to 16, at least 64 KiB, so that any batch fits); `None` where memory is short.
-    pub(crate) fn new(bytes: usize) -> Option<UndoRing> {
-        let count = (bytes.max(64 * 1024) / 16) * 2;
-        let mut words = Vec::new();
-        words.try_reserve_exact(count).ok()?;
-        words.resize(count, 0);
-        Some(UndoRing { words, head_words: 0, tail_words: 0 })
+    /// A ring of `bytes` (rounded down to 16, at least 64 KiB, so that any batch fits).
+    ///
+    /// # Errors
+    /// The system has not the memory.
+    pub(crate) fn new(bytes: usize) -> io::Result<UndoRing> {
+        let words = HugeSlice::new((bytes.max(64 * 1024) / 16) * 2)?;
+        Ok(UndoRing { words, head_words: 0, tail_words: 0, head_place: 0 })
     }
 
     /// Position behind the last record.
@@ -56,47 +91,70 @@ impl UndoRing {
         self.tail_words * 8
     }
 
-    fn push_word(&mut self, word: u64) {
-        let place = (self.head_words % self.words.len() as u64) as usize;
-        self.words[place] = word;
-        self.head_words += 1;
+    /// The place `back` words before the head, at most once round.
+    fn place_before(&self, back: usize) -> usize {
+        if back <= self.head_place { self.head_place - back } else { self.head_place + self.words.len() - back }
     }
 
-    fn word_at(&self, position_words: u64) -> u64 {
-        self.words[(position_words % self.words.len() as u64) as usize]
+    fn push_words(&mut self, words: &[u64]) {
+        let (first, second) = words.split_at(words.len().min(self.words.len() - self.head_place));
+        self.words[self.head_place..][..first.len()].copy_from_slice(first);
+        self.words[..second.len()].copy_from_slice(second);
+        self.advance(words.len());
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.head_words += count as u64;
+        self.head_place += count;
+        if self.head_place >= self.words.len() {
+            self.head_place -= self.words.len();
+        }
     }
 
     /// Writes a record with the payload given (at most a slot).
     pub(crate) fn push(&mut self, kind: UndoKind, tenant: u8, node: u32, aux: u64, payload: &[u64]) {
         debug_assert!(payload.len() <= SLOT_WORDS);
-        payload.iter().for_each(|word| self.push_word(*word));
-        if !payload.len().is_multiple_of(2) {
-            self.push_word(0);
+        if !payload.is_empty() {
+            self.push_words(payload);
+            if !payload.len().is_multiple_of(2) {
+                self.push_words(&[0]);
+            }
         }
-        self.push_word(u64::from(node) << 32 | (payload.len() as u64) << 16 | u64::from(tenant) << 8 | kind as u64);
-        self.push_word(aux);
+        let head = u64::from(node) << 32 | (payload.len() as u64) << 16 | u64::from(tenant) << 8 | kind as u64;
+        // A record begins at an even place and the ring has an even number of words: the header is in one piece.
+        self.words[self.head_place..][..HEADER_WORDS].copy_from_slice(&[head, aux]);
+        self.advance(HEADER_WORDS);
         self.tail_words = self.tail_words.max(self.head_words.saturating_sub(self.words.len() as u64));
     }
 
-    /// Takes the last record off. The head must be above the tail.
-    pub(crate) fn pop(&mut self) -> UndoRecord {
-        debug_assert!(self.head_words > self.tail_words);
-        let (head, aux) = (self.word_at(self.head_words - 2), self.word_at(self.head_words - 1));
-        let payload_words = head >> 16 & 0xffff;
-        let start = self.head_words - 2 - payload_words.next_multiple_of(2);
-        let mut image = [0; SLOT_WORDS];
-        for (word, position) in image.iter_mut().zip(start..start + payload_words) {
-            *word = self.word_at(position);
+    /// Reads the last records that end above `end`, newest first, as many as there are and fit; returns how many.
+    /// `end` must be a record's boundary at or above the tail.
+    pub(crate) fn read_back(&self, end: u64, records: &mut [UndoRecord]) -> usize {
+        debug_assert!(self.tail() <= end);
+        let (mut back, most) = (0, (self.head_words - end / 8) as usize);
+        let mut count = 0;
+        while back < most && count < records.len() {
+            // In one piece, as it was written.
+            let place = self.place_before(back + HEADER_WORDS);
+            records[count] = UndoRecord::decode(self.words[place], self.words[place + 1]);
+            back += records[count].words();
+            count += 1;
         }
-        self.head_words = start;
-        let kind = match head & 0xff {
-            1 => UndoKind::Edge,
-            2 => UndoKind::Write,
-            3 => UndoKind::Acquire,
-            4 => UndoKind::Release,
-            other => unreachable!("undo record of kind {other}"),
-        };
-        UndoRecord { kind, tenant: (head >> 8) as u8, node: (head >> 32) as u32, aux, image }
+        count
+    }
+
+    /// Takes the last record, as read back, off. Where it has a payload, `image` becomes that, with zeros behind.
+    pub(crate) fn take_off(&mut self, record: &UndoRecord, image: &mut SlotImage) {
+        self.head_place = self.place_before(record.words());
+        self.head_words -= record.words() as u64;
+        if record.payload_words > 0 {
+            let (payload, behind) = image.split_at_mut(record.payload_words);
+            let in_one_piece = payload.len().min(self.words.len() - self.head_place);
+            let (first, second) = payload.split_at_mut(in_one_piece);
+            first.copy_from_slice(&self.words[self.head_place..][..first.len()]);
+            second.copy_from_slice(&self.words[..second.len()]);
+            behind.fill(0);
+        }
     }
 }
 
@@ -113,16 +171,30 @@ mod tests {
             ring.push(UndoKind::Write, 3, 2, round, &image[..(round % 33) as usize]);
         }
         assert_eq!(ring.head() - ring.tail(), 64 * 1024);
-        let mut round = 5_000;
-        while ring.head() - ring.tail() >= 2 * (16 + 256) {
-            round -= 1;
-            let write = ring.pop();
-            assert_eq!((write.kind, write.tenant, write.node, write.aux), (UndoKind::Write, 3, 2, round));
-            let words = (round % 33) as usize;
-            assert_eq!(write.image[..words], image[..words]);
-            assert!(write.image[words..].iter().all(|word| *word == 0));
-            let edge = ring.pop();
-            assert_eq!((edge.kind, edge.node, edge.aux), (UndoKind::Edge, 1, round));
+        let mut ahead = [UndoRecord::NONE; 7];
+        let mut found = [9; SLOT_WORDS];
+        let (mut round, mut edge_is_next) = (5_000, false);
+        let end = ring.head() - 63 * 1024 / 16 * 16;
+        // The last record may begin below the bound, where another would end: 288 bytes are the most of one.
+        while ring.head() > end.max(ring.tail() + 288) {
+            let count = ring.read_back(ring.head() - 16, &mut ahead);
+            assert_eq!(count, 1, "one record ends above the last 16 bytes");
+            let count = ring.read_back(end.max(ring.tail() + 288), &mut ahead);
+            assert!(count > 0);
+            for record in &ahead[..count] {
+                ring.take_off(record, &mut found);
+                if edge_is_next {
+                    assert_eq!((record.kind, record.node, record.aux), (UndoKind::Edge, 1, round));
+                } else {
+                    round -= 1;
+                    let words = (round % 33) as usize;
+                    assert_eq!((record.kind, record.tenant, record.node), (UndoKind::Write, 3, 2));
+                    assert_eq!((record.aux, record.payload_bytes()), (round, words * 8));
+                    assert_eq!(found[..words], image[..words]);
+                    assert!(words == 0 || found[words..].iter().all(|word| *word == 0));
+                }
+                edge_is_next = !edge_is_next;
+            }
         }
         assert!(round < 4_800, "the ring held {} rounds", 5_000 - round);
     }

@@ -8,6 +8,7 @@ pub mod counters;
 pub mod events;
 pub mod header;
 pub mod histogram;
+pub mod huge;
 pub mod layout;
 pub mod nodes;
 pub mod page;

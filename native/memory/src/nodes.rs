@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+use crate::huge::prefetch;
 use crate::slots::{SLOT_WORDS, SlotImage, SlotWords};
 
 /// The slot number that says: no slot.
@@ -59,6 +60,11 @@ impl NodeTable {
     pub fn get(&self, node: u32) -> Node {
         let entry = &self.words[node as usize * 2..][..2];
         Node { slot: entry[0].load(Ordering::Relaxed) as u32, version: entry[1].load(Ordering::Relaxed) }
+    }
+
+    /// Asks for the node's entry, which is going to be used soon.
+    pub fn prefetch(&self, node: u32) {
+        prefetch(&self.words[node as usize * 2]);
     }
 
     /// Changes the node and, inside `change`, the bytes of its slot, so that readers see all of it or nothing.

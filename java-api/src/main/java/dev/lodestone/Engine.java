@@ -7,6 +7,7 @@ import java.lang.System.Logger.Level;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -31,6 +32,7 @@ import java.util.Optional;
 public final class Engine implements AutoCloseable {
     private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
     private static final long REVISION_NOW = -1;
+    private static final Duration AGE_MAX = Duration.ofDays(36_500);
 
     private final EngineConfig config;
     private final NativeEngine engine;
@@ -64,6 +66,7 @@ public final class Engine implements AutoCloseable {
      * @throws EngineException when memory or another resource is missing
      */
     public static Engine open(EngineConfig config) {
+        Objects.requireNonNull(config, "config");
         return new Engine(config, NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration")));
     }
 
@@ -177,7 +180,7 @@ public final class Engine implements AutoCloseable {
      */
     public StateHash stateHash(long revision) {
         if (revision == REVISION_NOW) {
-            throw new RollbackException(Status.OUT_OF_WINDOW, "revision 18446744073709551615 does not exist");
+            throw engine.outOfWindow(revision);
         }
         return engine.hash(revision);
     }
@@ -226,10 +229,11 @@ public final class Engine implements AutoCloseable {
      * @throws IllegalArgumentException when the age is negative
      */
     public long revisionBefore(Duration age) {
-        if (age.isNegative()) {
+        if (Objects.requireNonNull(age, "age").isNegative()) {
             throw new IllegalArgumentException("age " + age + " lies in the future");
         }
-        return engine.revisionBefore(age.toMillis());
+        // Further back than any window reaches it is all the same, and more milliseconds would not fit.
+        return engine.revisionBefore(age.compareTo(AGE_MAX) > 0 ? AGE_MAX.toMillis() : age.toMillis());
     }
 
     /**

@@ -6,9 +6,13 @@ import dev.lodestone.internal.ConfigReader;
 import dev.lodestone.internal.ConfigRules;
 import dev.lodestone.internal.ConfigWriter;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -27,7 +31,7 @@ import java.util.Optional;
  */
 public final class EngineConfig {
     /** Largest configuration file that is read, bytes. */
-    private static final long FILE_BYTES_MAX = 1 << 20;
+    private static final int FILE_BYTES_MAX = 1 << 20;
 
     private final Map<String, Object> values;
 
@@ -43,18 +47,26 @@ public final class EngineConfig {
      * @throws ConfigException when the file cannot be read or something in it is refused
      */
     public static EngineConfig load(Path file) {
-        return new EngineConfig(ConfigReader.read(text(file), file));
+        return new EngineConfig(ConfigReader.read(text(Objects.requireNonNull(file, "file")), file));
     }
 
     private static String text(Path file) {
         String allowed = "a readable UTF-8 file of at most " + FILE_BYTES_MAX + " bytes";
         try {
-            long bytes = Files.size(file);
-            if (bytes > FILE_BYTES_MAX || Files.isDirectory(file)) {
-                String found = Files.isDirectory(file) ? "a folder" : bytes + " bytes";
+            BasicFileAttributes about = Files.readAttributes(file, BasicFileAttributes.class);
+            if (!about.isRegularFile()) {
+                // Devices and pipes may never end, or never begin.
+                String found = about.isDirectory() ? "a folder" : "a device, a pipe or a socket";
                 throw new ConfigException(file, 0, "", found, allowed, null);
             }
-            return Files.readString(file);
+            try (InputStream in = Files.newInputStream(file)) {
+                // Whatever size the system tells: no more than this is read.
+                byte[] bytes = in.readNBytes(FILE_BYTES_MAX + 1);
+                if (bytes.length > FILE_BYTES_MAX) {
+                    throw new ConfigException(file, 0, "", "more than " + FILE_BYTES_MAX + " bytes", allowed, null);
+                }
+                return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            }
         } catch (CharacterCodingException bad) {
             throw new ConfigException(file, 0, "", "bytes that are not UTF-8", allowed, bad);
         } catch (IOException bad) {
@@ -70,7 +82,7 @@ public final class EngineConfig {
      * @throws ConfigException when something in it is refused
      */
     public static EngineConfig parse(String yaml) {
-        return new EngineConfig(ConfigReader.read(yaml, null));
+        return new EngineConfig(ConfigReader.read(Objects.requireNonNull(yaml, "yaml"), null));
     }
 
     /**
@@ -247,7 +259,7 @@ public final class EngineConfig {
          * @throws ConfigException when the value is not of the key's kind
          */
         public Builder set(String key, String yaml) {
-            values.put(key, ConfigReader.readValue(known(key), yaml));
+            values.put(key, ConfigReader.readValue(known(key), Objects.requireNonNull(yaml, "yaml")));
             return this;
         }
 
@@ -304,6 +316,7 @@ public final class EngineConfig {
          * @return this builder
          */
         public Builder certificate(CertificateFiles files) {
+            Objects.requireNonNull(files, "files");
             values.put("transport.certificate", Optional.of(new CertificateFiles(
                     files.certificateFile().toAbsolutePath(), files.keyFile().toAbsolutePath())));
             return this;

@@ -40,8 +40,18 @@ public class EngineException extends RuntimeException {
      * @param cause the reason, or null
      */
     protected EngineException(Status status, String what, String advice, Throwable cause) {
-        super(advice.isEmpty() || what.contains("What to do:") ? what : what + ". What to do: " + advice + ".", cause);
+        super(message(what, advice), cause);
         this.status = status;
+    }
+
+    /** Creates an exception; a recurring one has no stack trace and takes no suppressed ones: one object for many throws. */
+    EngineException(Status status, String what, boolean recurring) {
+        super(message(what, status.advice()), null, !recurring, !recurring);
+        this.status = status;
+    }
+
+    private static String message(String what, String advice) {
+        return advice.isEmpty() || what.contains("What to do:") ? what : what + ". What to do: " + advice + ".";
     }
 
     /**

@@ -48,6 +48,7 @@ public final class EventReader {
      * @throws EngineClosedException when the engine is closed; what was published before the close may be lost then
      */
     public int poll(EventHandler handler, int limit) {
+        Objects.requireNonNull(handler, "handler");
         int taken = 0;
         while (taken < limit && next()) {
             taken++;

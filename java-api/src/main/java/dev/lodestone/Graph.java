@@ -34,7 +34,7 @@ public final class Graph {
      * @throws EngineException when an arc is refused; those before it may be set, and the message says which one it was
      */
     public LoadReport put(int... arcs) {
-        if (arcs.length % ARC_NUMBERS != 0) {
+        if (Objects.requireNonNull(arcs, "arcs").length % ARC_NUMBERS != 0) {
             throw new IllegalArgumentException(arcs.length + " numbers are no triples of source, target and mask");
         }
         return engine.put(arcs);

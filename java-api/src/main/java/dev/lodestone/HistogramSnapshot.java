@@ -1,5 +1,7 @@
 package dev.lodestone;
 
+import java.util.Objects;
+
 /** The counts of a latency histogram at one moment. Buckets are 3 % wide; percentiles are upper ends of buckets. Immutable. */
 public final class HistogramSnapshot {
     /** Buckets to an octave; below this value a bucket holds one value. */
@@ -71,6 +73,7 @@ public final class HistogramSnapshot {
      * @return the difference
      */
     public HistogramSnapshot since(HistogramSnapshot earlier) {
+        Objects.requireNonNull(earlier, "earlier");
         long[] difference = counts.clone();
         for (int bucket = 0; bucket < difference.length; bucket++) {
             difference[bucket] -= earlier.counts[bucket];

@@ -1,8 +1,8 @@
 package dev.lodestone;
 
+import dev.lodestone.internal.PrivateFolder;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 
@@ -134,37 +134,88 @@ public final class Main {
     }
 
     private static void serve(EngineConfig config, PrintStream out) throws IOException, InterruptedException {
-        Engine engine = Engine.open(config);
-        Path folder = null;
-        Path certificate = config.certificate().map(CertificateFiles::certificateFile).orElse(null);
-        if (certificate == null) {
-            // createTempDirectory lets only this user in.
-            folder = Files.createTempDirectory("lodestone-certificate-");
-            certificate = Files.writeString(folder.resolve("certificate.pem"), engine.certificatePem());
+        Service service = new Service();
+        try {
+            // Before the engine opens: a signal that comes meanwhile ends it too.
+            Runtime.getRuntime().addShutdownHook(new Thread(service::end, "lodestone-end"));
+        } catch (IllegalStateException ending) {
+            return;
         }
-        Path toDelete = folder;
-        // Halting with 0 tells a signal that ended us cleanly from one that did not: the JVM itself would report 143 or 130.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            int exit = end(engine, toDelete);
-            Runtime.getRuntime().halt(exit);
-        }, "lodestone-end"));
-        String host = engine.quicAddress().getAddress().getHostAddress();
-        out.println("LODESTONE READY quic=" + (host.contains(":") ? "[" + host + "]" : host) + ":"
-                + engine.quicAddress().getPort() + " cert=" + certificate + " pid=" + ProcessHandle.current().pid());
-        out.flush();
+        service.start(config, out);
         new CountDownLatch(1).await();
     }
 
-    private static int end(Engine engine, Path folder) {
-        try {
-            engine.close();
-            if (folder != null) {
-                Files.deleteIfExists(folder.resolve("certificate.pem"));
-                Files.deleteIfExists(folder);
+    /** What {@code serve} has opened, and how it is closed whenever the process ends. */
+    private static final class Service {
+        private final CountDownLatch startOver = new CountDownLatch(1);
+        private volatile boolean ending;
+        // All are written before the latch opens and read after.
+        private Engine engine;
+        private boolean started;
+        private PrivateFolder.Held certificate;
+
+        void start(EngineConfig config, PrintStream out) throws IOException {
+            try {
+                engine = Engine.open(config);
+                Path file = config.certificate().map(CertificateFiles::certificateFile).orElse(null);
+                if (file == null) {
+                    certificate = PrivateFolder.hold(engine.certificatePem(), "certificate.pem");
+                    file = certificate.file();
+                }
+                if (!ending) {
+                    ready(file, out);
+                }
+                started = true;
+            } finally {
+                startOver.countDown();
             }
-            return EXIT_OK;
-        } catch (EngineException | IOException failed) {
-            System.err.println("lodestone: could not end cleanly: " + failed.getMessage());
+        }
+
+        private void ready(Path file, PrintStream out) {
+            String host = engine.quicAddress().getAddress().getHostAddress();
+            out.println("LODESTONE READY quic=" + (host.contains(":") ? "[" + host + "]" : host) + ":"
+                    + engine.quicAddress().getPort() + " cert=" + file + " pid=" + ProcessHandle.current().pid());
+            out.flush();
+        }
+
+        /** Ends everything, on a signal or after a start that failed. */
+        void end() {
+            ending = true;
+            if (startOver.getCount() > 0) {
+                System.err.println("lodestone: asked to end while the engine opens: closing it as soon as it is open");
+            }
+            try {
+                startOver.await();
+                if (engine != null) {
+                    // Halting with 0 tells a signal that ended us cleanly from one that did not: the JVM itself would report
+                    // 143 or 130.
+                    int exit = close();
+                    Runtime.getRuntime().halt(started ? exit : EXIT_FAILED);
+                }
+            } catch (InterruptedException impatient) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        private int close() {
+            int exit = EXIT_OK;
+            try {
+                engine.close();
+            } catch (EngineException failed) {
+                exit = failed(failed);
+            }
+            try {
+                if (certificate != null) {
+                    certificate.close();
+                }
+            } catch (IOException failed) {
+                exit = failed(failed);
+            }
+            return exit;
+        }
+
+        private static int failed(Exception failure) {
+            System.err.println("lodestone: could not end cleanly: " + failure.getMessage());
             return EXIT_FAILED;
         }
     }

@@ -3,6 +3,7 @@ package dev.lodestone;
 import dev.lodestone.internal.Monitors;
 import dev.lodestone.internal.ProcessMemory;
 import dev.lodestone.internal.Region;
+import java.util.Objects;
 import java.util.Optional;
 
 /** What the engine counts, read from shared memory, and what this JVM does beside it. Any thread. */
@@ -23,7 +24,7 @@ public final class Metrics {
      * @throws EngineClosedException when the engine is closed
      */
     public long counter(Counter counter) {
-        long value = region.counter(counter.place());
+        long value = region.counter(Objects.requireNonNull(counter, "counter").place());
         region.requireOpen();
         return value;
     }
@@ -36,6 +37,7 @@ public final class Metrics {
      * @throws EngineClosedException when the engine is closed
      */
     public HistogramSnapshot histogram(Histogram histogram) {
+        Objects.requireNonNull(histogram, "histogram");
         HistogramSnapshot snapshot = new HistogramSnapshot(region.histogram(histogram.place()));
         region.requireOpen();
         return snapshot;

@@ -43,6 +43,7 @@ public final class MoveBatch {
     private final MemorySegment error = lifetime.allocate(LodestoneError.layout());
     private int count;
     private boolean submitted;
+    private boolean spent;
 
     MoveBatch(NativeEngine engine, int capacity) {
         if (capacity < 1 || capacity > CAPACITY_MAX) {
@@ -155,7 +156,7 @@ public final class MoveBatch {
      * @throws IllegalStateException when the last thing added was no move
      */
     public MoveBatch putBytes(int offset, byte[] values) {
-        long address = payload(offset, values.length);
+        long address = payload(offset, Objects.requireNonNull(values, "values").length);
         MemorySegment.copy(MemorySegment.ofArray(values), 0, cells, address - cells.address(), values.length);
         return this;
     }
@@ -176,6 +177,7 @@ public final class MoveBatch {
      * Submits the batch for no tenant in particular, and waits until every move in it is decided.
      *
      * @return the revision after the last of them; 0 for an empty batch
+     * @throws IllegalStateException when the batch was submitted and not cleared
      * @throws EngineClosedException when the engine is closed
      * @throws EnginePoisonedException when the engine has failed
      */
@@ -185,23 +187,34 @@ public final class MoveBatch {
 
     /**
      * Submits the batch on the quota of a tenant, and waits until every move in it is decided. Refused moves are no
-     * exception: look at {@link #rejected()} and {@link #status(int)}. A batch can be submitted again as it is.
+     * exception: look at {@link #rejected()} and {@link #status(int)}. A batch is submitted once, until {@link #clear()}.
      *
      * @param tenant the tenant, unsigned
      * @return the revision after the last of them; 0 for an empty batch
+     * @throws IllegalStateException when the batch was submitted and not cleared
      * @throws EngineClosedException when the engine is closed
      * @throws EnginePoisonedException when the engine has failed
      */
     public long submit(int tenant) {
+        engine.handle();
+        if (spent) {
+            throw new IllegalStateException("the batch was submitted: clear() it before submitting again");
+        }
         LodestoneSubmission.revision(submission, 0);
         LodestoneSubmission.accepted(submission, 0);
         LodestoneSubmission.rejected(submission, 0);
         if (count == 0) {
-            engine.handle();
             return 0;
         }
         submitted = true;
-        engine.submit(cells, count, tenant, submission, error);
+        spent = true;
+        try {
+            engine.submit(cells, count, tenant, submission, error);
+        } catch (EngineClosedException | EnginePoisonedException gone) {
+            // It says so as often as it is asked.
+            spent = false;
+            throw gone;
+        }
         return LodestoneSubmission.revision(submission);
     }
 
@@ -281,5 +294,6 @@ public final class MoveBatch {
     public void clear() {
         count = 0;
         submitted = false;
+        spent = false;
     }
 }

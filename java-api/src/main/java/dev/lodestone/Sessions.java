@@ -3,6 +3,7 @@ package dev.lodestone;
 import dev.lodestone.internal.NativeEngine;
 import dev.lodestone.internal.TokenCodec;
 import java.util.List;
+import java.util.Objects;
 
 /** The connected clients, and the tokens that let them in. Any thread. */
 public final class Sessions {
@@ -41,6 +42,7 @@ public final class Sessions {
      * @throws EngineException when {@code transport.auth} is {@code none} ({@link Status#UNAUTHORIZED})
      */
     public byte[] issueToken(TokenRequest request) {
+        Objects.requireNonNull(request, "request");
         if (keys.isEmpty()) {
             throw new EngineException(Status.UNAUTHORIZED,
                     "transport.auth is none, so there is no key to sign a token with. What to do: configure transport.auth.keys");
@@ -57,6 +59,7 @@ public final class Sessions {
      * @throws EngineException when there is no such key ({@link Status#UNAUTHORIZED})
      */
     public byte[] issueToken(TokenRequest request, int keyId) {
+        Objects.requireNonNull(request, "request");
         return keys.stream()
                 .filter(key -> key.id() == keyId)
                 .findFirst()

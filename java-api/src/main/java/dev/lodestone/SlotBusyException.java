@@ -1,6 +1,11 @@
 package dev.lodestone;
 
-/** A slot was being rewritten on every one of a bounded number of looks; reading it again is the remedy. */
+/**
+ * Shared memory was being rewritten on every one of a bounded number of looks; reading it again is the remedy.
+ *
+ * <p>A {@link SlotReader} throws the same object each time, without a stack trace, so that a loop of reads allocates nothing
+ * even when some of them are busy.
+ */
 public final class SlotBusyException extends EngineException {
     private static final long serialVersionUID = 1L;
 
@@ -11,5 +16,10 @@ public final class SlotBusyException extends EngineException {
      */
     public SlotBusyException(String what) {
         super(Status.BUSY, what);
+    }
+
+    /** The exception of one reader, to be thrown again and again: it carries nothing of the place that threw it. */
+    SlotBusyException() {
+        super(Status.BUSY, "the node that was read kept changing", true);
     }
 }

@@ -36,6 +36,7 @@ public final class SlotReader {
     private final MemorySegment buffer = Arena.ofAuto().allocate(Region.SLOT_BYTES, Region.SLOT_BYTES);
     private final MemorySegment payload = buffer.asReadOnly().asSlice(AT_PAYLOAD);
     private final long copy = buffer.address();
+    private final SlotBusyException busy = new SlotBusyException();
 
     SlotReader(Region region) {
         this.region = region;
@@ -52,7 +53,8 @@ public final class SlotReader {
      * @return true when the node has a slot; false when it has none, and then the accessors show zeros
      * @throws IndexOutOfBoundsException when the node is not below {@code graph.nodes_max}
      * @throws EngineClosedException when the engine is closed
-     * @throws SlotBusyException when the node kept changing; nothing useful is in the buffer then
+     * @throws SlotBusyException when the node kept changing; nothing useful is in the buffer then. It is always the same
+     *     object, made with this reader: nothing is allocated
      */
     public boolean read(int node) {
         long entry = entry(node);
@@ -76,7 +78,7 @@ public final class SlotReader {
             Region.pause(looks);
         }
         region.requireOpen();
-        throw new SlotBusyException("node " + Integer.toUnsignedString(node) + " kept changing");
+        throw busy;
     }
 
     /**

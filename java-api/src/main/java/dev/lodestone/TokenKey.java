@@ -1,6 +1,7 @@
 package dev.lodestone;
 
 import java.util.Locale;
+import java.util.Objects;
 
 /**
  * A key that signs and checks tokens.
@@ -11,7 +12,7 @@ import java.util.Locale;
 public record TokenKey(int id, String secretHex) {
     /** Keeps the digits in lower case, so that equal secrets are equal. */
     public TokenKey {
-        secretHex = secretHex.toLowerCase(Locale.ROOT);
+        secretHex = Objects.requireNonNull(secretHex, "secretHex").toLowerCase(Locale.ROOT);
     }
 
     /**

@@ -37,6 +37,7 @@ public record TokenRequest(int tenant, Instant expires, int nodeFirst, int nodeL
      * @return the request
      */
     public static TokenRequest of(int tenant, Duration validFor) {
+        Objects.requireNonNull(validFor, "validFor");
         return new TokenRequest(tenant, Instant.now().plus(validFor), 0, -1, RANDOM.nextLong());
     }
 

@@ -14,8 +14,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -244,10 +247,95 @@ class EngineConfigTest {
         Files.write(file, new byte[] {(byte) 0xff, (byte) 0xfe, 0, 1});
         assertTrue(assertThrows(ConfigException.class, () -> EngineConfig.load(file)).found().contains("not UTF-8"));
         Files.write(file, new byte[(1 << 20) + 1]);
-        assertTrue(assertThrows(ConfigException.class, () -> EngineConfig.load(file)).found().contains("1048577"));
+        assertTrue(assertThrows(ConfigException.class, () -> EngineConfig.load(file)).found().contains("more than 1048576"));
         assertTrue(assertThrows(ConfigException.class, () -> EngineConfig.load(folder)).found().contains("a folder"));
         Path absent = folder.resolve("absent.yaml");
         assertTrue(assertThrows(ConfigException.class, () -> EngineConfig.load(absent)).found().contains("no readable file"));
+    }
+
+    @Test
+    void namesWithDotsAreUnknown() {
+        ConfigException refusal = refused("arena:\n  capacity: 5\narena.capacity: 6\n");
+        assertEquals("arena.capacity", refusal.key());
+        assertEquals(3, refusal.line());
+        assertTrue(refusal.getMessage().contains("arena: {capacity: ...}"), refusal.getMessage());
+        assertTrue(refused("a.b: 6\n").found().contains("an unknown key"));
+        assertTrue(refused("transport:\n  auth.keys: 6\n").found().contains("an unknown key"));
+    }
+
+    @Test
+    @Timeout(20)
+    void whatNestsTooDeepIsRefused() {
+        for (String one : List.of("[", "{a: ", "- ", "? ")) {
+            ConfigException refusal = refused("arena: \n  " + one.repeat(100_000));
+            assertTrue(refusal.getMessage().contains("YAML"), refusal.getMessage());
+        }
+        assertTrue(refused("arena: " + "[".repeat(33) + "]".repeat(33)).found().contains("more than 32 deep"));
+        assertEquals("arena", refused("arena: " + "[".repeat(31) + "]".repeat(31)).key());
+    }
+
+    @Test
+    @Timeout(20)
+    void onlyFilesAreRead() {
+        for (String device : List.of("/dev/zero", "/dev/null")) {
+            ConfigException refusal = assertThrows(ConfigException.class, () -> EngineConfig.load(Path.of(device)));
+            assertTrue(refusal.found().contains("a device"), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void brokenYamlIsToldInPlainWords() {
+        String message = refused("arena: @\n").getMessage();
+        assertTrue(message.contains("found broken YAML (found character"), message);
+        assertFalse(message.contains("found found"), message);
+    }
+
+    @Test
+    void anAbsentShareIsNotZero() throws IOException {
+        for (String none : List.of("0", "-1")) {
+            ConfigException refusal = refused("arena:\n  tenants: [{id: 1, slots_max: " + none + "}]\n");
+            assertEquals("arena.tenants.0.slots_max", refusal.key());
+        }
+        assertEquals(256_000, load("arena:\n  tenants: [{id: 1}]\n").tenants().getFirst().slotsMax());
+        assertThrows(ConfigException.class, () -> EngineConfig.builder().tenant(new Tenant(1, 0, 0)).build());
+        assertEquals(5, EngineConfig.builder().arenaCapacity(5).tenant(new Tenant(1, 0, Tenant.WHOLE_CAPACITY)).build()
+                .tenants().getFirst().slotsMax());
+    }
+
+    @Test
+    void aFlagIsTrueOrFalseWhateverItsTag() throws IOException {
+        assertEquals("arena.preallocate", refused("arena:\n  preallocate: !!bool foo\n").key());
+        assertEquals("false", load("arena:\n  preallocate: !!bool false\n").value("arena.preallocate"));
+    }
+
+    @Test
+    void misplacedSecretsStayOutOfMessages() {
+        String keys = "transport:\n  auth:\n    keys:";
+        for (String yaml : List.of("transport:\n  auth: " + SECRET, "transport:\n  auth:\n    " + SECRET + ": 1",
+                keys + " " + SECRET, keys + " [" + SECRET + "]",
+                keys + " [{id: " + SECRET + "}]", keys + " [{id: 1, " + SECRET + ": 2}]",
+                keys + " [{id: 1, secret_hex: [" + SECRET + "]}]", keys + " [{id: 1, secret_hex: " + SECRET + "x}]")) {
+            ConfigException refusal = refused(yaml);
+            assertFalse(refusal.getMessage().contains(SECRET), refusal.getMessage());
+            assertTrue(refusal.key().startsWith("transport.auth"), refusal.getMessage());
+        }
+        ConfigException endless = refused(keys + " [{id: 1, secret_hex: " + "ab".repeat(200_000) + "}]");
+        assertEquals("transport.auth.keys.0.secret_hex", endless.key());
+    }
+
+    @Test
+    void missingArgumentsAreNamed() {
+        EngineConfig.Builder builder = EngineConfig.builder();
+        Map<String, Executable> calls = Map.of(
+                "file", () -> EngineConfig.load(null),
+                "yaml", () -> EngineConfig.parse(null),
+                "files", () -> builder.certificate(null),
+                "tenant", () -> builder.tenant(null),
+                "config", () -> Engine.open(null),
+                "secretHex", () -> new TokenKey(1, null),
+                "keyFile", () -> new CertificateFiles(folder, null),
+                "validFor", () -> TokenRequest.of(1, null));
+        calls.forEach((name, call) -> assertEquals(name, assertThrows(NullPointerException.class, call).getMessage()));
     }
 
     @Test

@@ -100,4 +100,14 @@ class ValuesTest {
         assertThrows(IllegalArgumentException.class, () -> empty.percentileNanos(100.1));
         assertThrows(IllegalArgumentException.class, () -> empty.percentileNanos(Double.NaN));
     }
+
+    @Test
+    void aReadersBusyExceptionCanBeThrownAgainAndAgain() {
+        SlotBusyException busy = new SlotBusyException();
+        assertEquals(0, busy.getStackTrace().length);
+        busy.addSuppressed(new IllegalStateException());
+        assertEquals(0, busy.getSuppressed().length);
+        assertEquals(Status.BUSY, busy.status());
+        assertEquals("the node that was read kept changing. What to do: read again.", busy.getMessage());
+    }
 }

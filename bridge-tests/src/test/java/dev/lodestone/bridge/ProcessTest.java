@@ -2,9 +2,15 @@ package dev.lodestone.bridge;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lodestone.Engine;
 import dev.lodestone.EngineConfig;
+import dev.lodestone.EngineException;
+import dev.lodestone.MoveBatch;
+import dev.lodestone.RollbackException;
+import dev.lodestone.RouteException;
 import dev.lodestone.bridge.Child.End;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -12,20 +18,23 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whole processes: the flag, foreign libraries, the command line, the module path. */
+/** Whole processes: the flag, foreign libraries, the command line, the module path; and what refusals say. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ProcessTest {
     private static final String FLAG = "--enable-native-access=ALL-UNNAMED";
     private static final String DENY = "--illegal-native-access=deny";
+    private static final int SIGTERM_EXIT = 128 + 15;
     private static final Pattern READY =
             Pattern.compile("LODESTONE READY quic=(127\\.0\\.0\\.1):(\\d+) cert=(\\S+) pid=(\\d+)");
 
@@ -83,6 +92,7 @@ class ProcessTest {
         assertEquals(1, end.exit());
         assertTrue(end.err().contains("denies native access"), end.err());
         assertTrue(end.err().contains("start java with " + FLAG), end.err());
+        assertFalse(end.err().contains("WARNING"), "a warning of what is denied: " + end.err());
         assertFalse(end.err().contains("\tat "), "a stack trace for a usage mistake: " + end.err());
     }
 
@@ -92,6 +102,65 @@ class ProcessTest {
         command.addAll(List.of("--enable-native-access=dev.lodestone.bindings", DENY, "-p", Child.productPath(),
                 "-m", "dev.lodestone/dev.lodestone.Main", "serve", "--config", smallConfig().toString()));
         serveAndEnd(command, "");
+    }
+
+    @Test
+    void aSmallHeapIsEnough() throws Exception {
+        serveAndEnd(main(List.of(FLAG, DENY, "-Xmx32m"), "serve", "--config", smallConfig().toString()), "");
+    }
+
+    @Test
+    void aSignalDuringTheStartLeavesNothingBehind() throws Exception {
+        Path regions = Files.createDirectory(folder.resolve("regions"));
+        Path temporary = Files.createDirectory(folder.resolve("temporary"));
+        Path config = Files.writeString(folder.resolve("large.yaml"), Engines.small().arenaCapacity(1_000_000)
+                .set("arena.preallocate", "true").set("graph.edges_max", 4_000_000).set("runtime.shared_region", "file")
+                .set("runtime.shared_region_directory", "\"" + regions + "\"").build().toYaml());
+        for (long millis = 250; millis <= 1_750; millis += 250) {
+            Process server = Child.start(main(List.of(FLAG, DENY, "-Djava.io.tmpdir=" + temporary), "serve", "--config",
+                    config.toString()));
+            Thread.sleep(millis);
+            server.toHandle().destroy();
+            End end = Child.end(server);
+            assertTrue(end.exit() == 0 || end.exit() == SIGTERM_EXIT, millis + " ms: " + end);
+            assertEquals(List.of(), filesIn(regions, ".*"), millis + " ms: " + end);
+            assertEquals(List.of(), filesIn(temporary, ".*certificate\\.pem"), millis + " ms: " + end);
+        }
+    }
+
+    private static List<Path> filesIn(Path folder, String pattern) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(file -> Files.isRegularFile(file) && file.getFileName().toString().matches(pattern)).toList();
+        }
+    }
+
+    @Test
+    void refusalsNameWhatWasAskedForAndWhatToDo() throws Exception {
+        try (Engine engine = Engines.open()) {
+            MoveBatch batch = engine.moveBatch(1);
+            batch.add(1, 2, 0x1_0003, 0);
+            batch.submit();
+            assertThrows(IllegalStateException.class, batch::submit);
+            assertEquals(1, engine.revision());
+            batch.clear();
+            for (long revision : new long[] {77, -1}) {
+                String text = "revision " + Long.toUnsignedString(revision)
+                        + " is not in the rollback window, which reaches from 0 to 1. What to do: ";
+                String past = assertThrows(RollbackException.class, () -> engine.stateHash(revision)).getMessage();
+                assertTrue(past.startsWith(text), past);
+                String back = assertThrows(RollbackException.class, () -> engine.rollback(revision)).getMessage();
+                assertTrue(back.startsWith(text), back);
+            }
+            assertEquals(0, engine.revisionBefore(Duration.ofSeconds(Long.MAX_VALUE)));
+            String route = assertThrows(RouteException.class, () -> engine.graph().route(5, 1_000)).getMessage();
+            assertTrue(route.endsWith("What to do: keep both nodes below graph.nodes_max, 1000."), route);
+            Path absent = folder.resolve("absent.lsg");
+            String load = assertThrows(EngineException.class, () -> engine.graph().load(absent)).getMessage();
+            assertEquals(1, load.split("What to do:", -1).length - 1, load);
+            assertTrue(load.endsWith("What to do: check the path."), load);
+            assertEquals("handler", assertThrows(NullPointerException.class, () -> engine.events().poll(null, 1)).getMessage());
+            assertEquals("age", assertThrows(NullPointerException.class, () -> engine.revisionBefore(null)).getMessage());
+        }
     }
 
     private Path compiled(String name, String source) throws IOException, InterruptedException {

@@ -9,11 +9,16 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.api.lowlevel.Compose;
+import org.snakeyaml.engine.v2.api.lowlevel.Parse;
+import org.snakeyaml.engine.v2.events.CollectionEndEvent;
+import org.snakeyaml.engine.v2.events.CollectionStartEvent;
+import org.snakeyaml.engine.v2.events.Event;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 import org.snakeyaml.engine.v2.nodes.MappingNode;
@@ -26,6 +31,14 @@ import org.snakeyaml.engine.v2.nodes.Tag;
 /** Reads YAML into the values of {@link ConfigKey}, remembering the line of each, so that every refusal names its place. */
 public final class ConfigReader {
     private static final LoadSettings SETTINGS = LoadSettings.builder().setLabel("configuration").build();
+
+    private static final String WELL_FORMED = "well-formed YAML, one document";
+    /** Most blocks and lists in each other; the keys that exist need five. */
+    private static final int DEPTH_MAX = 32;
+    /** Below this key values may be secrets, misplaced ones too: they stay out of messages, which end in logs. */
+    private static final String SECRETS = "transport.auth";
+    /** Longest name that can be a mistyped key of {@link #SECRETS}; what is longer may be a secret. */
+    private static final int NAME_SHOWN_MAX = 20;
 
     private final Path file;
     private final Path base;
@@ -103,12 +116,30 @@ public final class ConfigReader {
 
     private Optional<Node> compose(String yaml) {
         try {
+            requireShallow(yaml);
             return new Compose(SETTINGS).composeString(yaml);
         } catch (MarkedYamlEngineException bad) {
             int line = bad.getProblemMark().map(mark -> mark.getLine() + 1).orElse(0);
-            throw new ConfigException(file, line, "", bad.getProblem(), "well-formed YAML, one document", bad);
+            throw new ConfigException(file, line, "", broken(bad.getProblem()), WELL_FORMED, bad);
         } catch (YamlEngineException bad) {
-            throw new ConfigException(file, 0, "", bad.getMessage(), "well-formed YAML, one document", bad);
+            throw new ConfigException(file, 0, "", broken(bad.getMessage()), WELL_FORMED, bad);
+        }
+    }
+
+    private static String broken(String problem) {
+        return "broken YAML (" + problem + ")";
+    }
+
+    /** Composing goes one call deeper with each block, so how deep blocks lie is counted first, without that. */
+    private void requireShallow(String yaml) {
+        int depth = 0;
+        for (Event event : new Parse(SETTINGS).parseString(yaml)) {
+            if (event instanceof CollectionStartEvent && ++depth > DEPTH_MAX) {
+                int line = event.getStartMark().map(mark -> mark.getLine() + 1).orElse(0);
+                throw new ConfigException(file, line, "", "blocks more than " + DEPTH_MAX + " deep in each other", WELL_FORMED,
+                        null);
+            }
+            depth -= event instanceof CollectionEndEvent ? 1 : 0;
         }
     }
 
@@ -129,6 +160,15 @@ public final class ConfigReader {
         }
     }
 
+    /** How a dotted name is written as YAML. */
+    private static String nested(String path) {
+        if (!ConfigKey.BY_PATH.containsKey(path)) {
+            return "one key below the other, as in arena: {capacity: 256000}";
+        }
+        int dot = path.indexOf('.');
+        return "one key below the other, " + path.substring(0, dot) + ": {" + path.substring(dot + 1) + ": ...}";
+    }
+
     private static boolean isSection(String path) {
         return ConfigKey.BY_PATH.keySet().stream().anyMatch(known -> known.startsWith(path + "."));
     }
@@ -144,6 +184,10 @@ public final class ConfigReader {
     }
 
     private static ConfigProblem unknown(String prefix, String name, Iterable<String> known) {
+        if (prefix.startsWith(SECRETS) && name.length() > NAME_SHOWN_MAX) {
+            return new ConfigProblem(prefix.substring(0, prefix.length() - 1), "an unknown key of " + name.length()
+                    + " characters", "one of " + String.join(", ", known));
+        }
         String hint = Nearest.of(name, known).map(near -> " (did you mean " + near + "?)").orElse("");
         return new ConfigProblem(prefix + name, "an unknown key" + hint, "one of " + String.join(", ", known));
     }
@@ -153,7 +197,7 @@ public final class ConfigReader {
         String place = prefix.isEmpty() ? "" : prefix.substring(0, prefix.length() - 1);
         lines.putIfAbsent(place, line(node));
         if (!(node instanceof MappingNode mapping)) {
-            throw new ConfigProblem(place, describe(node), allowed);
+            throw new ConfigProblem(place, describe(place, node), allowed);
         }
         Map<String, Node> fields = new LinkedHashMap<>();
         for (NodeTuple tuple : mapping.getValue()) {
@@ -161,6 +205,10 @@ public final class ConfigReader {
                 throw new ConfigProblem(place, "a key that is " + describe(tuple.getKeyNode()), allowed);
             }
             lines.put(prefix + name.getValue(), line(name));
+            if (name.getValue().contains(".") && !prefix.startsWith(SECRETS)) {
+                throw new ConfigProblem(prefix + name.getValue(), "an unknown key: a name with a dot",
+                        nested(prefix + name.getValue()));
+            }
             if (fields.put(name.getValue(), tuple.getValueNode()) != null) {
                 throw new ConfigProblem(prefix + name.getValue(), "the same key a second time", "each key once");
             }
@@ -179,7 +227,7 @@ public final class ConfigReader {
             case NAME, ADDRESS -> text(path, node, key.allowed());
             case FOLDER -> text(path, node, key.allowed());
             case DURATION -> Durations.parse(scalar(path, node, key.allowed()).getValue())
-                    .orElseThrow(() -> new ConfigProblem(path, describe(node), key.allowed()));
+                    .orElseThrow(() -> new ConfigProblem(path, describe(path, node), key.allowed()));
             case CORES -> cores(path, node, key.allowed());
             case TENANTS -> tenants(path, node, key.allowed());
             case CERTIFICATE -> certificate(path, node, key.allowed());
@@ -192,13 +240,13 @@ public final class ConfigReader {
         if (node instanceof ScalarNode scalar && !isNull(node)) {
             return scalar;
         }
-        throw new ConfigProblem(path, describe(node), allowed);
+        throw new ConfigProblem(path, describe(path, node), allowed);
     }
 
     private String text(String path, Node node, String allowed) throws ConfigProblem {
         ScalarNode scalar = scalar(path, node, allowed);
         if (!scalar.getTag().equals(Tag.STR)) {
-            throw new ConfigProblem(path, describe(node), allowed + " (quote it to make it text)");
+            throw new ConfigProblem(path, describe(path, node), allowed + " (quote it to make it text)");
         }
         return scalar.getValue();
     }
@@ -206,12 +254,12 @@ public final class ConfigReader {
     private Long whole(String path, Node node, String allowed) throws ConfigProblem {
         ScalarNode scalar = scalar(path, node, allowed);
         if (!scalar.getTag().equals(Tag.INT)) {
-            throw new ConfigProblem(path, describe(node), allowed);
+            throw new ConfigProblem(path, describe(path, node), allowed);
         }
         try {
             return Long.valueOf(scalar.getValue());
         } catch (NumberFormatException tooLong) {
-            throw new ConfigProblem(path, scalar.getValue(), allowed);
+            throw new ConfigProblem(path, describe(path, node), allowed);
         }
     }
 
@@ -226,15 +274,17 @@ public final class ConfigReader {
             // YAML's .inf and .nan are numbers to it and not to Java; neither is allowed anyway.
             number = false;
         }
-        throw new ConfigProblem(path, describe(node), allowed);
+        throw new ConfigProblem(path, describe(path, node), allowed);
     }
 
     private Boolean flag(String path, Node node, String allowed) throws ConfigProblem {
         ScalarNode scalar = scalar(path, node, allowed);
-        if (!scalar.getTag().equals(Tag.BOOL)) {
-            throw new ConfigProblem(path, describe(node), allowed);
+        String word = scalar.getValue().toLowerCase(Locale.ROOT);
+        // A tag that is written out, such as !!bool, goes before any word.
+        if (!scalar.getTag().equals(Tag.BOOL) || !List.of("true", "false").contains(word)) {
+            throw new ConfigProblem(path, describe(path, node), allowed);
         }
-        return Boolean.valueOf(scalar.getValue());
+        return Boolean.valueOf(word);
     }
 
     private List<Node> items(String path, Node node, String allowed) throws ConfigProblem {
@@ -242,7 +292,7 @@ public final class ConfigReader {
         if (node instanceof SequenceNode sequence) {
             return sequence.getValue();
         }
-        throw new ConfigProblem(path, describe(node), allowed);
+        throw new ConfigProblem(path, describe(path, node), allowed);
     }
 
     private List<Long> cores(String path, Node node, String allowed) throws ConfigProblem {
@@ -261,8 +311,8 @@ public final class ConfigReader {
             only(prefix, fields, List.of("id", "guaranteed_slots", "slots_max"));
             tenants.add(new Tenant(
                     unsigned(prefix + "id", required(prefix, fields, "id", "a number from 1"), 1),
-                    count(prefix + "guaranteed_slots", fields.get("guaranteed_slots"), 0),
-                    count(prefix + "slots_max", fields.get("slots_max"), ConfigRules.WHOLE_CAPACITY)));
+                    count(prefix + "guaranteed_slots", fields.get("guaranteed_slots"), 0, 0),
+                    count(prefix + "slots_max", fields.get("slots_max"), 1, Tenant.WHOLE_CAPACITY)));
         }
         return List.copyOf(tenants);
     }
@@ -271,18 +321,18 @@ public final class ConfigReader {
         String allowed = "a whole number from " + min + " to 4294967295";
         long number = whole(path, node, allowed);
         if (number < min || number > 0xffff_ffffL) {
-            throw new ConfigProblem(path, Long.toString(number), allowed);
+            throw new ConfigProblem(path, describe(path, node), allowed);
         }
         return (int) number;
     }
 
-    private int count(String path, Node node, int absent) throws ConfigProblem {
+    private int count(String path, Node node, int min, int absent) throws ConfigProblem {
         if (node == null) {
             return absent;
         }
-        String allowed = "a whole number from 0 to arena.capacity";
+        String allowed = "a whole number from " + min + " to arena.capacity";
         long number = whole(path, node, allowed);
-        if (number < 0 || number > Integer.MAX_VALUE) {
+        if (number < min || number > Integer.MAX_VALUE) {
             throw new ConfigProblem(path, Long.toString(number), allowed);
         }
         return (int) number;
@@ -294,7 +344,7 @@ public final class ConfigReader {
             if (word.getValue().equals("self_signed")) {
                 return Optional.empty();
             }
-            throw new ConfigProblem(path, describe(node), allowed);
+            throw new ConfigProblem(path, describe(path, node), allowed);
         }
         String prefix = path + ".";
         Map<String, Node> fields = fields(prefix, node, allowed);
@@ -315,7 +365,7 @@ public final class ConfigReader {
             if (word.getValue().equals("none")) {
                 return List.of();
             }
-            throw new ConfigProblem(path, describe(node), allowed);
+            throw new ConfigProblem(path, describe(path, node), allowed);
         }
         String prefix = path + ".";
         Map<String, Node> fields = fields(prefix, node, allowed);
@@ -359,6 +409,13 @@ public final class ConfigReader {
 
     private static int line(Node node) {
         return node.getStartMark().map(mark -> mark.getLine() + 1).orElse(0);
+    }
+
+    private static String describe(String path, Node node) {
+        if (path.startsWith(SECRETS) && node instanceof ScalarNode scalar && !isNull(node)) {
+            return "a value of " + scalar.getValue().length() + " characters, not shown because it may be a secret";
+        }
+        return describe(node);
     }
 
     private static String describe(Node node) {

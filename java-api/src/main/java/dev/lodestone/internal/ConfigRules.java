@@ -20,8 +20,6 @@ import java.util.regex.Pattern;
 
 /** What values are allowed, alone and together. The same rules hold for files and for configurations built in Java. */
 public final class ConfigRules {
-    /** In a tenant's slots_max: as many as the slot arena has. */
-    public static final int WHOLE_CAPACITY = 0;
     /** What a token secret may look like. */
     static final String SECRET_ALLOWED = ConfigKey.SECRET_BYTES_MIN + " to " + ConfigKey.SECRET_BYTES_MAX
             + " bytes, as pairs of hexadecimal digits, in quotes";
@@ -87,7 +85,7 @@ public final class ConfigRules {
         for (Object item : (List<?>) values.get("arena.tenants")) {
             Tenant given = (Tenant) item;
             String place = "arena.tenants." + tenants.size();
-            int slotsMax = given.slotsMax() == WHOLE_CAPACITY ? (int) capacity : given.slotsMax();
+            int slotsMax = given.slotsMax() == Tenant.WHOLE_CAPACITY ? (int) capacity : given.slotsMax();
             if (given.id() == 0 || !ids.add(given.id())) {
                 String what = given.id() == 0 ? "0" : Integer.toUnsignedString(given.id()) + " a second time";
                 throw new ConfigProblem(place + ".id", what, "a number from 1 to 4294967295, each once");
@@ -146,9 +144,9 @@ public final class ConfigRules {
             TokenKey key = (TokenKey) item;
             String place = "transport.auth.keys." + ids.size();
             int secretBytes = key.secretHex().length() / 2;
-            if (!HEX.matcher(key.secretHex()).matches()
-                    || secretBytes < ConfigKey.SECRET_BYTES_MIN
-                    || secretBytes > ConfigKey.SECRET_BYTES_MAX) {
+            if (secretBytes < ConfigKey.SECRET_BYTES_MIN
+                    || secretBytes > ConfigKey.SECRET_BYTES_MAX
+                    || !HEX.matcher(key.secretHex()).matches()) {
                 // The secret itself stays out of messages, which end in logs.
                 throw new ConfigProblem(place + ".secret_hex", key.secretHex().length() + " characters", SECRET_ALLOWED);
             }

@@ -27,6 +27,9 @@ final class Durations {
 
     static String format(Duration duration) {
         long milliseconds = duration.toMillis();
+        if (milliseconds == 0) {
+            return "0s";
+        }
         if (milliseconds % 1_000 != 0) {
             return milliseconds + "ms";
         }

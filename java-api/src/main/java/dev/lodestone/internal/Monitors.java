@@ -68,8 +68,7 @@ public final class Monitors implements AutoCloseable {
         this.limits = limits;
         this.region = region;
         for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
-            // Beans called "... Cycles" report concurrent work, during which nobody waits.
-            if (collector instanceof NotificationEmitter emitter && !collector.getName().endsWith("Cycles")) {
+            if (collector instanceof NotificationEmitter emitter && GcAlerts.countsPauses(collector.getName())) {
                 emitter.addNotificationListener(listener, null, null);
                 collectors.add(emitter);
             }
@@ -143,8 +142,8 @@ public final class Monitors implements AutoCloseable {
         gcPauses.incrementAndGet();
         gcPauseMaxMs.accumulateAndGet(pauseMs, Math::max);
         if (pauseMs > limits.gcPauseAlertMs()) {
-            LOGGER.log(Level.WARNING, "a garbage collection stopped this JVM for {0} ms ({1}, {2}); the engine went on",
-                    pauseMs, info.getGcName(), info.getGcCause());
+            GcAlerts.OF_THIS_JVM.alert(new GcAlerts.Pause(info.getGcName(), info.getGcInfo().getId(), info.getGcCause(), pauseMs),
+                    System.nanoTime()).ifPresent(text -> LOGGER.log(Level.WARNING, text));
         }
     }
 

@@ -1,8 +1,10 @@
 package dev.lodestone.internal;
 
+import dev.lodestone.Commit;
 import dev.lodestone.EngineClosedException;
 import dev.lodestone.EngineException;
 import dev.lodestone.LoadReport;
+import dev.lodestone.RollbackException;
 import dev.lodestone.RollbackReport;
 import dev.lodestone.Route;
 import dev.lodestone.RouteException;
@@ -180,9 +182,30 @@ public final class NativeEngine {
     public StateHash hash(long revision) {
         try (Call call = new Call()) {
             MemorySegment out = call.allocate(LodestoneHash.layout());
-            call.check(Lodestone.lodestone_state_hash(handle(), revision, out, call.error()));
+            checkWindow(call, Lodestone.lodestone_state_hash(handle(), revision, out, call.error()), revision);
             return new StateHash(LodestoneHash.hash_low(out), LodestoneHash.hash_high(out));
         }
+    }
+
+    private void checkWindow(Call call, int status, long revision) {
+        if (status == Status.OUT_OF_WINDOW.number()) {
+            throw outOfWindow(revision);
+        }
+        call.check(status);
+    }
+
+    /**
+     * What to throw for a revision outside the rollback window.
+     *
+     * @param revision the revision that was asked for, unsigned
+     * @return the exception, which names the window
+     */
+    public RollbackException outOfWindow(long revision) {
+        Commit commit = region.commit();
+        return new RollbackException(Status.OUT_OF_WINDOW, "revision " + Long.toUnsignedString(revision)
+                + " is not in the rollback window, which reaches from " + Long.toUnsignedString(commit.oldestRevision()) + " to "
+                + Long.toUnsignedString(commit.revision())
+                + ". What to do: choose a revision of the window, or raise rollback.window_mib to keep more.");
     }
 
     /**
@@ -221,7 +244,7 @@ public final class NativeEngine {
     public RollbackReport rollback(long revision) {
         try (Call call = new Call()) {
             MemorySegment out = call.allocate(LodestoneRollback.layout());
-            call.check(Lodestone.lodestone_state_rollback(handle(), revision, out, call.error()));
+            checkWindow(call, Lodestone.lodestone_state_rollback(handle(), revision, out, call.error()), revision);
             long from = LodestoneRollback.from_revision(out);
             long to = LodestoneRollback.to_revision(out);
             return new RollbackReport(from, to, from - to, LodestoneRollback.records(out),
@@ -280,7 +303,9 @@ public final class NativeEngine {
             int status = Lodestone.lodestone_route_find(
                     handle(), source, target, nodes, Route.NODES_LISTED_MAX, out, call.error());
             if (status == Status.OUT_OF_BOUNDS.number()) {
-                throw new RouteException(Status.OUT_OF_BOUNDS, Call.text(call.error()));
+                throw new RouteException(Status.OUT_OF_BOUNDS, "the route from " + Integer.toUnsignedString(source) + " to "
+                        + Integer.toUnsignedString(target) + " leaves the graph. What to do: keep both nodes below "
+                        + "graph.nodes_max, " + region.nodesMax() + ".");
             }
             call.check(status);
             long listed = Math.min(LodestoneRoute.nodes_listed(out), Route.NODES_LISTED_MAX);

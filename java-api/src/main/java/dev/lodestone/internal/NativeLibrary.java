@@ -52,15 +52,17 @@ public final class NativeLibrary {
     private static void load() {
         String flag = flag();
         try {
-            // Asked of a class without restricted calls: the first such call would already print the JVM's own warnings.
-            if (!AbiFingerprint.class.getModule().isNativeAccessEnabled()) {
-                LOGGER.log(Level.WARNING, "Lodestone calls native code: start java with {0}. "
-                        + "Without it the JVM prints the warnings that follow, and a later JDK refuses.", flag);
-            }
+            // Asked of a class without restricted calls, before the first such call.
+            boolean granted = AbiFingerprint.class.getModule().isNativeAccessEnabled();
             String override = System.getProperty(PROPERTY);
             Path library = override == null ? fromJar() : given(override);
             NativeAccess.load(library);
             checkFingerprint(library);
+            if (!granted) {
+                // Only now: a JVM that denies access gives no warning, it throws.
+                LOGGER.log(Level.WARNING, "Lodestone calls native code: start java with {0}. "
+                        + "Without it this JVM warns, and a later JDK refuses.", flag);
+            }
         } catch (ExceptionInInitializerError | NoClassDefFoundError failed) {
             if (rootOf(failed) instanceof IllegalCallerException) {
                 throw new NativeLibraryException("this JVM denies native access to Lodestone", "start java with " + flag, failed);
@@ -98,7 +100,7 @@ public final class NativeLibrary {
                         "add the jar lodestone-native with classifier " + platform() + ", or name a library with -D"
                                 + PROPERTY + "=FILE", null);
             }
-            return PrivateFolder.keep(library.readAllBytes(), fileName());
+            return PrivateFolder.keep(() -> loader.getResourceAsStream(resource), fileName());
         }
     }
 

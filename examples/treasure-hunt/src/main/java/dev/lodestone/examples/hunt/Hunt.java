@@ -64,9 +64,9 @@ final class Hunt {
             client.events(view);
             int clientStatus = client.exitStatus();
             LoadEvent.Done done = view.done().orElseThrow(() -> new HuntException(
-                    "The load generator ended with status " + clientStatus + " before its report; see its message above"));
+                    "The load generator gave no report: it " + LoadGenerator.ending(clientStatus)));
             HunterWatch.ReadCost reads = watch.finish();
-            console.line("  Java read %,d slots meanwhile; %,d crossings have one", reads.reads(), reads.occupied());
+            console.line("  %s", reads.describe());
             Percentiles queue = since(engine, Histogram.QUEUE, queueBefore);
             Percentiles inEngine = since(engine, Histogram.ENGINE, engineBefore);
             long rssEnd = ProcessMemory.residentBytes();
@@ -115,6 +115,7 @@ final class Hunt {
     private boolean verdict(RunReport report) {
         List<String> problems = report.problems();
         console.line("%nReport: %s", options.report());
+        report.caveats().forEach(caveat -> console.line("Note: %s", caveat));
         if (problems.isEmpty()) {
             console.line("All went well: every move was answered, and the rollback was exact.");
             return true;

@@ -22,6 +22,8 @@ final class HunterWatch implements AutoCloseable {
     /** Until everything is loaded and compiled, the JVM allocates for itself. */
     private static final long READS_WARM_UP = 1_000_000;
     private static final long READS_MEASURED_MIN = 1_000_000;
+    /** Of so many rounds one may allocate without it being the reads. */
+    private static final int ROUNDS_PER_STRAY = 20;
     /** A sweep that is under way when the watch ends, and a full one more: the last count is of a state at rest. */
     private static final int SWEEPS_AT_REST = 2;
     /** Payload of a move: u32 hunter, u32 step, u64 Unix nanoseconds at which it was due. */
@@ -44,6 +46,8 @@ final class HunterWatch implements AutoCloseable {
     private long busy;
     private long readsMeasured;
     private long bytesMeasured;
+    private long roundsMeasured;
+    private long roundsAllocating;
     private RuntimeException failure;
 
     HunterWatch(SlotReader reader, int crossings) {
@@ -78,6 +82,8 @@ final class HunterWatch implements AutoCloseable {
         if (measured) {
             readsMeasured += READS_PER_ROUND;
             bytesMeasured += bytes;
+            roundsMeasured++;
+            roundsAllocating += bytes == 0 ? 0 : 1;
         }
         reads += READS_PER_ROUND;
     }
@@ -140,7 +146,7 @@ final class HunterWatch implements AutoCloseable {
         if (failure != null) {
             throw failure;
         }
-        return new ReadCost(reads, busy, occupied, readsMeasured, bytesMeasured);
+        return new ReadCost(reads, busy, occupied, readsMeasured, bytesMeasured, roundsMeasured, roundsAllocating);
     }
 
     @Override
@@ -170,11 +176,32 @@ final class HunterWatch implements AutoCloseable {
      * @param busy reads given up because the slot kept changing
      * @param occupied crossings that had a slot in the last full sweep
      * @param readsMeasured reads of which the allocation was counted
-     * @param bytesAllocated bytes allocated by these reads
+     * @param bytesAllocated bytes allocated on the thread meanwhile
+     * @param rounds rounds of these reads
+     * @param roundsAllocating rounds in which anything was allocated
      */
-    record ReadCost(long reads, long busy, long occupied, long readsMeasured, long bytesAllocated) {
+    record ReadCost(long reads, long busy, long occupied, long readsMeasured, long bytesAllocated, long rounds,
+            long roundsAllocating) {
+        /**
+         * What a read allocates. Whatever reads allocate they allocate in most rounds of thousands. A few rounds with some
+         * bytes are the JVM's own: it takes compiled code back when a read meets a case for the first time, and its
+         * interpreter allocates until that is compiled anew.
+         */
         double bytesPerRead() {
-            return (double) bytesAllocated / readsMeasured;
+            return byTheJvm() ? 0 : (double) bytesAllocated / readsMeasured;
+        }
+
+        private boolean byTheJvm() {
+            return roundsAllocating * ROUNDS_PER_STRAY <= rounds;
+        }
+
+        /** What was counted, for people. */
+        String describe() {
+            String stray = byTheJvm() && bytesAllocated > 0
+                    ? Console.text(" (the JVM itself: %,d bytes, in %d of %,d rounds)", bytesAllocated, roundsAllocating, rounds)
+                    : "";
+            return Console.text("Java read %,d slots meanwhile, %,d of them busy; %,d crossings have one%s", reads, busy,
+                    occupied, stray);
         }
     }
 }

@@ -17,6 +17,7 @@ final class LoadGenerator implements AutoCloseable {
     /** It says something each second; a silence this long means that it hangs. */
     private static final long SILENCE_SECONDS_MAX = 60;
     private static final long EXIT_SECONDS_MAX = 60;
+    private static final int SIGNALLED = 128;
     /** Marks the end of its output; never a line, for lines are compared by identity. */
     private static final String END = new String("end");
 
@@ -54,6 +55,19 @@ final class LoadGenerator implements AutoCloseable {
         } catch (IOException bad) {
             throw new HuntException("The load generator " + program + " cannot be started: " + bad.getMessage(), bad);
         }
+    }
+
+    /**
+     * How it ended, for people.
+     *
+     * @param status its exit status
+     * @return half a sentence
+     */
+    static String ending(int status) {
+        // Java reports 128 and the signal for a process that a signal ended.
+        return status > SIGNALLED
+                ? "was killed by signal " + (status - SIGNALLED)
+                : "ended with status " + status + "; see its message above";
     }
 
     private void readLines() {

@@ -24,11 +24,14 @@ record RunReport(HuntOptions options, LoadEvent.Done client, int clientStatus, P
         RollbackCheck.Result rollback, long rssStartBytes, long rssEndBytes, GcWatch.Pauses pauses,
         HunterWatch.ReadCost reads, long nodes, long edges, List<RouteSurvey.Journey> journeys) {
 
+    /** Answers later than this mean that moves waited for a processor, microseconds. */
+    private static final double END_TO_END_KEPT_MICROS = 100_000;
+
     /** What keeps this run from having gone well; empty when all went well. */
     List<String> problems() {
         List<String> problems = new ArrayList<>();
         if (clientStatus != 0) {
-            problems.add("the load generator ended with status " + clientStatus + "; see its message above");
+            problems.add("the load generator " + LoadGenerator.ending(clientStatus));
         }
         if (client.movesAcked() != client.movesSent() - client.movesRejected()) {
             problems.add(Console.text("%,d moves were sent, but %,d acknowledged and %,d rejected", client.movesSent(),
@@ -37,12 +40,26 @@ record RunReport(HuntOptions options, LoadEvent.Done client, int clientStatus, P
         if (!rollback.hashEqual()) {
             problems.add("after the rollback the state is not the one of that revision: the hashes differ");
         }
+        if (reads.bytesPerRead() != 0) {
+            problems.add(Console.text("reading a slot allocated: %.6f bytes a read, over %,d reads", reads.bytesPerRead(),
+                    reads.readsMeasured()));
+        }
         for (RouteSurvey.Journey journey : journeys) {
             if (!journey.found()) {
                 problems.add("no route from " + journey.from() + " to " + journey.to());
             }
         }
         return problems;
+    }
+
+    /** What makes the figures say less than they seem to; no reason to fail. */
+    List<String> caveats() {
+        double endToEnd = client.endToEnd().p99();
+        return endToEnd <= END_TO_END_KEPT_MICROS
+                ? List.of()
+                : List.of(Console.text("the schedule was not kept: this machine's cores were saturated. One move in a hundred was"
+                        + " answered more than %,.0f ms after it was due; a lower --rate shows what the engine takes.",
+                        endToEnd / 1000));
     }
 
     /** The file {@code report.json}. */

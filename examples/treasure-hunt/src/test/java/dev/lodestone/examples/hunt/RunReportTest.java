@@ -17,13 +17,20 @@ class RunReportTest {
     private static final StateHash OTHER_HASH = new StateHash(1, 3);
 
     private static RunReport report(long acked, int clientStatus, StateHash recomputed, boolean found) throws UsageException {
+        return report(acked, clientStatus, recomputed, found, 0, 4_000);
+    }
+
+    private static RunReport report(long acked, int clientStatus, StateHash recomputed, boolean found, long bytesAllocated,
+            double endToEndP99) throws UsageException {
         RollbackReport rollback = new RollbackReport(900, 700, 200, 5_000, Duration.ofNanos(1_234_567), HASH, 1, 99, true);
+        HunterWatch.ReadCost cost =
+                new HunterWatch.ReadCost(5_000_000, 0, 9_000, 4_000_000, bytesAllocated, 500, bytesAllocated > 0 ? 26 : 0);
         return new RunReport(HuntOptions.parse(List.of(), Map.of()),
-                new LoadEvent.Done(1_000, 300, acked, 10, Map.of(), new Percentiles(200, 4_000, 5_000),
+                new LoadEvent.Done(1_000, 300, acked, 10, Map.of(), new Percentiles(200, endToEndP99, 500_000),
                         new Percentiles(1_000, 2_000, 3_000)),
                 clientStatus, Percentiles.ofNanos(1_500, 20_000, 30_000), Percentiles.ofNanos(4_000, 50_000, 60_000),
                 new RollbackCheck.Result(rollback, false, HASH, HASH, recomputed), 200L << 20, 201L << 20,
-                new GcWatch.Pauses(3, 4), new HunterWatch.ReadCost(5_000_000, 0, 9_000, 4_000_000, 0), 316_183, 624_586,
+                new GcWatch.Pauses(3, 4), cost, 316_183, 624_586,
                 List.of(new RouteSurvey.Journey("Dover", "Lewes", found, 60.1234, 500, 1.5, 900)));
     }
 
@@ -49,9 +56,29 @@ class RunReportTest {
     }
 
     @Test
+    void aScheduleThatWasNotKeptIsSaidPlainly() throws Exception {
+        assertEquals(List.of(), report(290, 0, HASH, true).caveats());
+        RunReport late = report(290, 0, HASH, true, 0, 120_000);
+        assertEquals(List.of(), late.problems());
+        assertTrue(late.caveats().getFirst().contains("the schedule was not kept: this machine's cores were saturated"));
+    }
+
+    @Test
+    void whatTheJvmAllocatesOnceIsNotTheReads() {
+        HunterWatch.ReadCost stray = new HunterWatch.ReadCost(5_000, 2, 9, 4_000, 344, 500, 25);
+        assertEquals(0, stray.bytesPerRead());
+        assertEquals("Java read 5,000 slots meanwhile, 2 of them busy; 9 crossings have one (the JVM itself: 344 bytes, in 25 of"
+                + " 500 rounds)", stray.describe());
+        assertEquals(0.1, new HunterWatch.ReadCost(5_000, 2, 9, 4_000, 400, 500, 26).bytesPerRead());
+    }
+
+    @Test
     void eachFaultIsAProblem() throws Exception {
         assertProblem("300 moves were sent, but 289 acknowledged and 10 rejected", report(289, 0, HASH, true));
         assertProblem("the load generator ended with status 1", report(290, 1, HASH, true));
+        assertProblem("the load generator was killed by signal 9", report(290, 137, HASH, true));
+        assertProblem("reading a slot allocated: 0.000250 bytes a read, over 4,000,000 reads",
+                report(290, 0, HASH, true, 1_000, 4_000));
         assertProblem("the hashes differ", report(290, 0, OTHER_HASH, true));
         assertProblem("no route from Dover to Lewes", report(290, 0, HASH, false));
     }

@@ -1,0 +1,170 @@
+//! Large private memory: taken once, touched at once, in pages of 2 MiB where the system gives them.
+//!
+//! A change at a random place of a table of many hundred megabytes costs one cache line from memory and, with pages of
+//! 4 KiB, nearly always a walk of the page table as well. Large pages save the walk. They are advised, never required:
+//! a system that refuses gives small pages and the same results.
+
+use std::io;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use crate::mapping::MEMORY_PAGE_BYTES;
+
+/// Bytes of a large page.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+/// Edges in one cache line.
+pub const EDGE_LINE_CELLS: usize = 5;
+
+/// One cache line of the table of edges: five keys, then their masks.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EdgeLine {
+    /// `source << 32 | target` of each edge; 0 where there is none, since source and target of an edge differ.
+    pub keys: [u64; EDGE_LINE_CELLS],
+    /// The mask of each edge.
+    pub masks: [u32; EDGE_LINE_CELLS],
+    /// Keeps the line free of padding; always 0.
+    pub unused: u32,
+}
+
+impl EdgeLine {
+    /// One bit for each cell with this key. Compares all cells without a branch; the same by hand with SSE2 was no
+    /// faster when measured, since the wait for the line is what takes the time.
+    #[inline(always)]
+    pub fn cells_with(&self, key: u64) -> u32 {
+        (0..EDGE_LINE_CELLS).fold(0, |bits, cell| bits | u32::from(self.keys[cell] == key) << cell)
+    }
+}
+
+const _: () = assert!(size_of::<EdgeLine>() == 64 && align_of::<EdgeLine>() == 64);
+const _: () = assert!(EDGE_LINE_CELLS * 12 + 4 == size_of::<EdgeLine>());
+
+/// Plain numbers: any bytes are a value, zeros among them.
+///
+/// # Safety
+/// Every bit pattern must be a valid value, the type must have no padding and need no drop.
+pub unsafe trait Plain: Copy {}
+
+// SAFETY: an integer has no invalid bit pattern and no padding.
+unsafe impl Plain for u64 {}
+// SAFETY: five u64, five u32 and one u32 make 64 bytes, the size asserted above, so there is no padding.
+unsafe impl Plain for EdgeLine {}
+
+/// A slice of `count` items, all zero bytes at first, that this value owns.
+pub struct HugeSlice<T: Plain> {
+    /// What was mapped; the items begin inside it, at a multiple of the page size advised.
+    mapped: NonNull<u8>,
+    mapped_bytes: usize,
+    first: NonNull<T>,
+    count: usize,
+    items: PhantomData<T>,
+}
+
+// SAFETY: the memory is private to this value, as that of a box would be, and the items are plain numbers.
+unsafe impl<T: Plain> Send for HugeSlice<T> {}
+// SAFETY: shared access reads only.
+unsafe impl<T: Plain> Sync for HugeSlice<T> {}
+
+impl<T: Plain> HugeSlice<T> {
+    /// Takes and touches the memory.
+    ///
+    /// # Errors
+    /// The system has not this much.
+    pub fn new(count: usize) -> io::Result<HugeSlice<T>> {
+        let too_large = || io::Error::other("more memory than the address space holds");
+        let bytes = count.max(1).checked_mul(size_of::<T>()).ok_or_else(too_large)?;
+        let page = if bytes < HUGE_PAGE_BYTES { MEMORY_PAGE_BYTES } else { HUGE_PAGE_BYTES };
+        let bytes = bytes.checked_next_multiple_of(page).ok_or_else(too_large)?;
+        // The kernel aligns to its small page; what is more than that is cut off in front.
+        let mapped_bytes = bytes.checked_add(page - MEMORY_PAGE_BYTES).ok_or_else(too_large)?;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a null address lets the kernel choose a range that nothing else uses.
+        let mapped =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped_bytes, access, MapFlags::PRIVATE) }?;
+        let mapped = NonNull::new(mapped.cast::<u8>()).ok_or_else(|| io::Error::other("mapped at address zero"))?;
+        let offset = mapped.as_ptr().align_offset(page);
+        // SAFETY: the offset is at most `page` less one small page, since the base is aligned to small pages, and the
+        // mapping is longer than `bytes` by that much.
+        let first = unsafe { mapped.add(offset) };
+        if page == HUGE_PAGE_BYTES {
+            // Only advice: where large pages are switched off, small ones do.
+            // SAFETY: the range lies inside the mapping just made.
+            let _ = unsafe { rustix::mm::madvise(first.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
+        }
+        let mut slice = HugeSlice { mapped, mapped_bytes, first: first.cast(), count, items: PhantomData };
+        slice.touch();
+        Ok(slice)
+    }
+
+    /// Writes one item of every page, so that no later write has to wait for one.
+    fn touch(&mut self) {
+        let step = (MEMORY_PAGE_BYTES / size_of::<T>()).max(1);
+        self.iter_mut().step_by(step).for_each(|item| {
+            let value = *item;
+            // Hidden from the compiler, which would leave out a write that changes nothing.
+            *item = std::hint::black_box(value);
+        });
+    }
+}
+
+impl<T: Plain> Deref for HugeSlice<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: `count` items lie inside the mapping, which is page aligned, zeroed at first (so every item is
+        // initialised) and lives as long as `self`; nobody writes while `self` is borrowed shared.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.count) }
+    }
+}
+
+impl<T: Plain> DerefMut for HugeSlice<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and `self` is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.count) }
+    }
+}
+
+impl<T: Plain> Drop for HugeSlice<T> {
+    fn drop(&mut self) {
+        // SAFETY: exactly the range mapped in `new`; no borrow of the items outlives `self`.
+        let unmapped = unsafe { rustix::mm::munmap(self.mapped.as_ptr().cast(), self.mapped_bytes) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// Asks for the cache line of this item, which is going to be used soon. Changes nothing but time.
+#[inline(always)]
+pub fn prefetch<T>(item: &T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch never faults and SSE is part of every x86-64; the address is that of a live reference.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = item;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_zero_aligned_and_writable_from_end_to_end() {
+        for count in [0, 1, 63, 64, 65, 32_767, 32_768, 32_769, 100_000] {
+            let mut lines = HugeSlice::<EdgeLine>::new(count).unwrap();
+            assert_eq!(lines.len(), count);
+            assert!(lines.iter().all(|line| line.keys == [0; 5] && line.masks == [0; 5]), "{count} lines");
+            assert_eq!(lines.as_ptr().addr() % 64, 0);
+            lines.iter_mut().enumerate().for_each(|(index, line)| line.keys[4] = index as u64);
+            lines.iter().for_each(prefetch);
+            assert!(lines.iter().enumerate().all(|(index, line)| line.keys[4] == index as u64), "{count} lines");
+        }
+        assert!(HugeSlice::<u64>::new(usize::MAX / 4).is_err());
+        assert!(HugeSlice::<u64>::new(usize::MAX / 16).is_err());
+    }
+}
