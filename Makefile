@@ -1,7 +1,7 @@
 # The front door. Plain `make` prints the commands; the work is done by the scripts in ci/, each of which also runs alone.
 # A JDK of 25 or newer is found by ci/find-jdk.sh, and only by commands that need one.
 .DEFAULT_GOAL := help
-.PHONY: help run test serve check bench bench-bridge header bindings package slow clean
+.PHONY: help run test serve check bench bench-bridge bench-core bench-quic header bindings package slow clean
 MAKEFLAGS += --no-print-directory
 
 help: ## print these commands
@@ -24,8 +24,14 @@ check: ## all that CI checks: format, style, boundaries, supply chain, lint, tes
 bench: ## every benchmark, then the table of claims (raw results in benchmarks/results)
 	@ci/bench.sh all
 
-bench-bridge: ## benchmarks of the bridge between Java and Rust only
+bench-bridge: ## only the bridge between Java and Rust
 	@ci/bench.sh bridge
+
+bench-core: ## only the Rust parts without a network: engine, rollback, bump pages, channel
+	@ci/bench.sh core
+
+bench-quic: ## only whole moves over QUIC, and handshakes
+	@ci/bench.sh quic
 
 header: ## make the C header again from the Rust sources (needs cbindgen)
 	@ci/header.sh
@@ -36,8 +42,8 @@ bindings: ## make the Java bindings again from the header (needs jextract: JEXTR
 package: ## jars with the native library of this platform, in target/package
 	@ci/package.sh
 
-slow: ## what takes long: thousands of seeds, valgrind over the core
+slow: ## what takes minutes: valgrind over the core (no bad access, no leak, a flat heap)
 	@ci/slow.sh
 
 clean: ## remove everything that was built
-	@rm -rf target native/target jextract/target java-api/target bridge-tests/target benchmarks/target examples/*/target
+	@rm -rf target native/target jextract/target java-api/target bridge-tests/target benchmarks/target examples/target examples/*/target

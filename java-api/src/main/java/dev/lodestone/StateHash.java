@@ -1,8 +1,8 @@
 package dev.lodestone;
 
 /**
- * The hash of the whole state, slots and edges. Equal states have equal hashes, on every replica, however the moves were
- * batched.
+ * The hash of the whole state: slots with their numbers and tenants, versions of nodes, edges. The same moves in the same
+ * order give the same hash on every replica, however they were batched; in another order they may take other slots.
  *
  * @param low first lane
  * @param high second lane
