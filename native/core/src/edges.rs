@@ -9,8 +9,6 @@
 //! Taking an edge out moves later ones back, so no marks of removed edges are left behind and searches stay as short
 //! as in a fresh table. A salt keeps chosen edges from colliding; no result depends on it.
 
-use std::io;
-
 use lodestone_memory::huge::{EdgeLine, HugeSlice, prefetch};
 
 /// Edges a line has room for on average. With four of five cells in use, at `edges_max`, 1.29 lines are read on average
@@ -54,16 +52,13 @@ fn key_of(source: u32, target: u32) -> u64 {
 }
 
 impl EdgeTable {
-    /// A table for `edges_max` edges.
-    ///
-    /// # Errors
-    /// The system has not the memory.
-    pub(crate) fn new(edges_max: u32, salt: u64) -> io::Result<EdgeTable> {
+    /// A table for `edges_max` edges; `None` where the system has not the memory.
+    pub(crate) fn new(edges_max: u32, salt: u64) -> Option<EdgeTable> {
         // One line more than needed, so that there is always a free cell and every search ends.
         let lines = HugeSlice::new(edges_max as usize / LINE_EDGES + 1)?;
         let mut multiplier = (salt ^ salt >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
         multiplier = (multiplier ^ multiplier >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Ok(EdgeTable { lines, count: 0, edges_max, salt, multiplier })
+        Some(EdgeTable { lines, count: 0, edges_max, salt, multiplier })
     }
 
     /// Number of edges.

@@ -142,8 +142,8 @@ impl State {
             free_slots: FreeSlots::new(capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             tenants: Tenants::new(&config.tenants, capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             edges: EdgeTable::new(config.edges_max, config.index_salt)
-                .map_err(|_| StateError::Memory("the edges (graph.edges_max)"))?,
-            undo: undo.map_err(|_| StateError::Memory("the undo ring (rollback.window_mib)"))?,
+                .ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
+            undo: undo.ok_or(StateError::Memory("the undo ring (rollback.window_mib)"))?,
             revisions: RevisionRing::new(config.window_bytes)
                 .ok_or(StateError::Memory("the revisions (rollback.window_mib)"))?,
             hash: StateHash::default(),

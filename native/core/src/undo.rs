@@ -5,8 +5,6 @@
 //! history is overwritten, and [`UndoRing::tail`] says from where on it is whole. Positions are bytes written since the
 //! start; a rollback takes the head back with it.
 
-use std::io;
-
 use lodestone_memory::huge::HugeSlice;
 use lodestone_memory::slots::{SLOT_WORDS, SlotImage};
 
@@ -72,13 +70,11 @@ pub(crate) struct UndoRing {
 }
 
 impl UndoRing {
-    /// A ring of `bytes` (rounded down to 16, at least 64 KiB, so that any batch fits).
-    ///
-    /// # Errors
-    /// The system has not the memory.
-    pub(crate) fn new(bytes: usize) -> io::Result<UndoRing> {
+    /// A ring of `bytes` (rounded down to 16, at least 64 KiB, so that any batch fits); `None` where the system has
+    /// not the memory.
+    pub(crate) fn new(bytes: usize) -> Option<UndoRing> {
         let words = HugeSlice::new((bytes.max(64 * 1024) / 16) * 2)?;
-        Ok(UndoRing { words, head_words: 0, tail_words: 0, head_place: 0 })
+        Some(UndoRing { words, head_words: 0, tail_words: 0, head_place: 0 })
     }
 
     /// Position behind the last record.

@@ -4,7 +4,6 @@
 //! 4 KiB, nearly always a walk of the page table as well. Large pages save the walk. They are advised, never required:
 //! a system that refuses gives small pages and the same results.
 
-use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -70,22 +69,19 @@ unsafe impl<T: Plain> Send for HugeSlice<T> {}
 unsafe impl<T: Plain> Sync for HugeSlice<T> {}
 
 impl<T: Plain> HugeSlice<T> {
-    /// Takes and touches the memory.
-    ///
-    /// # Errors
-    /// The system has not this much.
-    pub fn new(count: usize) -> io::Result<HugeSlice<T>> {
-        let too_large = || io::Error::other("more memory than the address space holds");
-        let bytes = count.max(1).checked_mul(size_of::<T>()).ok_or_else(too_large)?;
+    /// Takes and touches the memory; `None` where the system has not this much.
+    pub fn new(count: usize) -> Option<HugeSlice<T>> {
+        let bytes = count.max(1).checked_mul(size_of::<T>())?;
         let page = if bytes < HUGE_PAGE_BYTES { MEMORY_PAGE_BYTES } else { HUGE_PAGE_BYTES };
-        let bytes = bytes.checked_next_multiple_of(page).ok_or_else(too_large)?;
+        let bytes = bytes.checked_next_multiple_of(page)?;
         // The kernel aligns to its small page; what is more than that is cut off in front.
-        let mapped_bytes = bytes.checked_add(page - MEMORY_PAGE_BYTES).ok_or_else(too_large)?;
+        let mapped_bytes = bytes.checked_add(page - MEMORY_PAGE_BYTES)?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a null address lets the kernel choose a range that nothing else uses.
         let mapped =
-            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped_bytes, access, MapFlags::PRIVATE) }?;
-        let mapped = NonNull::new(mapped.cast::<u8>()).ok_or_else(|| io::Error::other("mapped at address zero"))?;
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped_bytes, access, MapFlags::PRIVATE) }
+                .ok()?;
+        let mapped = NonNull::new(mapped.cast::<u8>())?;
         let offset = mapped.as_ptr().align_offset(page);
         // SAFETY: the offset is at most `page` less one small page, since the base is aligned to small pages, and the
         // mapping is longer than `bytes` by that much.
@@ -97,7 +93,7 @@ impl<T: Plain> HugeSlice<T> {
         }
         let mut slice = HugeSlice { mapped, mapped_bytes, first: first.cast(), count, items: PhantomData };
         slice.touch();
-        Ok(slice)
+        Some(slice)
     }
 
     /// Writes one item of every page, so that no later write has to wait for one.
@@ -164,7 +160,7 @@ mod tests {
             lines.iter().for_each(prefetch);
             assert!(lines.iter().enumerate().all(|(index, line)| line.keys[4] == index as u64), "{count} lines");
         }
-        assert!(HugeSlice::<u64>::new(usize::MAX / 4).is_err());
-        assert!(HugeSlice::<u64>::new(usize::MAX / 16).is_err());
+        assert!(HugeSlice::<u64>::new(usize::MAX / 4).is_none());
+        assert!(HugeSlice::<u64>::new(usize::MAX / 16).is_none());
     }
 }
