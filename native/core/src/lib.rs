@@ -23,7 +23,7 @@ mod undo;
 pub use edges::EdgeChange;
 pub use hash::StateHash;
 pub use packet::weight_of;
-pub use state::{Outcome, PutError, RollbackReport, State, StateConfig, StateError, Step};
+pub use state::{Outcome, PutError, RollbackReport, State, StateConfig, StateError, StateWith, Step};
 pub use tenants::TenantQuota;
 
 /// Most MOVEs and RELEASEs that one revision takes in.

@@ -7,10 +7,11 @@
 use lodestone_memory::nodes::SLOT_NONE;
 use lodestone_memory::{Record, RecordKind};
 
+use crate::edges::EdgeStore;
 use crate::packet::ends_of;
-use crate::state::State;
+use crate::state::StateWith;
 
-impl State {
+impl<E: EdgeStore> StateWith<E> {
     /// Asks for the memory that these records will touch. Changes nothing.
     pub(crate) fn prefetch_batch(&self, records: &[Record<'_>]) {
         for record in records {

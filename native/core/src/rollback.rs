@@ -4,15 +4,15 @@ use lodestone_memory::Status;
 use lodestone_memory::nodes::{Node, SLOT_NONE};
 use lodestone_memory::slots::{SLOT_WORDS, SlotImage, words_used};
 
-use crate::edges::EdgeChange;
+use crate::edges::{EdgeChange, EdgeStore};
 use crate::hash::StateHash;
-use crate::state::{RollbackReport, State};
+use crate::state::{RollbackReport, StateWith};
 use crate::undo::{UndoKind, UndoRecord};
 
 /// Records that are read, prefetched and undone together. From 24 on the memory is kept busy.
 const LOOK_AHEAD_RECORDS: usize = 64;
 
-impl State {
+impl<E: EdgeStore> StateWith<E> {
     /// Takes the state back to `revision`: slots, versions, edges, hash, exactly. The next commit is `revision + 1` on
     /// a new branch. Every edge change is told to `changed`, so that copies can follow. Takes time in proportion to the
     /// changes undone and no memory.
@@ -41,7 +41,7 @@ impl State {
         }
         assert!(self.undo.head() == target.undo_end, "the undo ring does not meet the revision's boundary");
         assert!(self.hash == target.hash, "the state hash after a rollback differs from the one recorded");
-        assert!(self.edges.len() == target.edges && self.free_slots.used() == target.slots_used);
+        assert!(self.edges.count() == target.edges && self.free_slots.used() == target.slots_used);
         self.revisions.truncate(revision);
         self.branch += 1;
         self.last_commit_unix_ms = target.unix_ms;

@@ -7,7 +7,7 @@ use lodestone_memory::nodes::{Node, NodeTable, SLOT_NONE};
 use lodestone_memory::slots::{FreeSlots, SLOT_WORDS, SlotImage, SlotWords, words_used};
 use lodestone_memory::{Record, RecordHead, RecordKind, Status};
 
-use crate::edges::{EdgeChange, EdgeTable};
+use crate::edges::{EdgeChange, EdgeSizes, EdgeStore, EdgeTable};
 use crate::hash::StateHash;
 use crate::packet::{Move, source_of};
 use crate::revisions::{Revision, RevisionRing};
@@ -104,13 +104,16 @@ pub struct RollbackReport {
     pub edges: u64,
 }
 
+/// The engine's state, with the store of edges that was measured best (docs/decisions/0008).
+pub type State = StateWith<EdgeTable>;
+
 /// Slots, nodes, edges, history: all that the engine holds. One writer; readers look at the shared region.
-pub struct State {
+pub struct StateWith<E: EdgeStore> {
     pub(crate) nodes: NodeTable,
     pub(crate) slots: SlotWords,
     pub(crate) free_slots: FreeSlots,
     pub(crate) tenants: Tenants,
-    pub(crate) edges: EdgeTable,
+    pub(crate) edges: E,
     pub(crate) undo: UndoRing,
     pub(crate) revisions: RevisionRing,
     pub(crate) hash: StateHash,
@@ -121,12 +124,12 @@ pub struct State {
     nodes_max: u32,
 }
 
-impl State {
+impl<E: EdgeStore> StateWith<E> {
     /// An empty state at revision 0 over these nodes and slots. All memory is taken here.
     ///
     /// # Errors
     /// See [`StateError`].
-    pub fn new(config: &StateConfig, nodes: NodeTable, slots: SlotWords) -> Result<State, StateError> {
+    pub fn new(config: &StateConfig, nodes: NodeTable, slots: SlotWords) -> Result<StateWith<E>, StateError> {
         let capacity = slots.len() as u32;
         let guaranteed: u64 = config.tenants.iter().map(|quota| u64::from(quota.guaranteed_slots)).sum();
         if config.tenants.len() > TENANTS_MAX || guaranteed > u64::from(capacity) {
@@ -136,12 +139,12 @@ impl State {
         changes.try_reserve_exact(PUT_ARCS_MAX).map_err(|_| StateError::Memory("the list of changes"))?;
         let undo = UndoRing::new(config.window_bytes);
         let nodes_max = nodes.len() as u32;
-        Ok(State {
+        Ok(StateWith {
             nodes,
             slots,
             free_slots: FreeSlots::new(capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             tenants: Tenants::new(&config.tenants, capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
-            edges: EdgeTable::new(config.edges_max, config.index_salt)
+            edges: E::new(EdgeSizes { nodes_max, edges_max: config.edges_max }, config.index_salt)
                 .ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
             undo: undo.ok_or(StateError::Memory("the undo ring (rollback.window_mib)"))?,
             revisions: RevisionRing::new(config.window_bytes)
@@ -198,7 +201,7 @@ impl State {
             return Err(PutError::OutOfBounds { index });
         }
         arcs.iter().for_each(|arc| self.edges.prefetch(arc.source, arc.target));
-        let room = u64::from(self.edges.edges_max() - self.edges.len());
+        let room = u64::from(self.edges.edges_max() - self.edges.count());
         // An arc that stands twice counts twice here: the bound is then refused a little early, never passed.
         let is_new = |arc: &&EdgeChange| self.edges.mask(arc.source, arc.target) == 0;
         if arcs.len() as u64 > room && arcs.iter().filter(is_new).count() as u64 > room {
@@ -336,7 +339,7 @@ impl State {
             number: self.revisions.newest() + 1,
             undo_end: self.undo.head(),
             hash: self.hash,
-            edges: self.edges.len(),
+            edges: self.edges.count(),
             slots_used: self.free_slots.used(),
             unix_ms: now_unix_ms,
         };
@@ -372,7 +375,7 @@ impl State {
     /// The state hash computed from the state itself: for checks, it looks at everything.
     pub fn recompute_hash(&self) -> StateHash {
         let mut hash = StateHash::default();
-        self.edges.iter().for_each(|edge| hash.add(StateHash::of_edge(edge.source, edge.target, edge.mask)));
+        self.edges.edges().for_each(|edge| hash.add(StateHash::of_edge(edge.source, edge.target, edge.mask)));
         for number in 0..self.nodes_max {
             let node = self.nodes.get(number);
             if node.slot != SLOT_NONE {
@@ -414,7 +417,7 @@ impl State {
 
     /// Every edge, in no order that means anything.
     pub fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_ {
-        self.edges.iter()
+        self.edges.edges()
     }
 
     /// Slots in use.
@@ -438,7 +441,7 @@ impl State {
             revision: self.revision(),
             hash_low: self.hash.low,
             hash_high: self.hash.high,
-            edges: u64::from(self.edges.len()),
+            edges: u64::from(self.edges.count()),
             slots_used: u64::from(self.free_slots.used()),
             oldest_revision: self.oldest_revision(),
             commit_unix_ms: self.last_commit_unix_ms,

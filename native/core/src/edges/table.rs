@@ -11,6 +11,8 @@
 
 use lodestone_memory::huge::{EdgeLine, HugeSlice, prefetch};
 
+use super::{EdgeChange, EdgeSizes, EdgeStore};
+
 /// Edges a line has room for on average. With four of five cells in use, at `edges_max`, 1.29 lines are read on average
 /// to find an edge; with 3.5 it would be 1.14 and with three 1.07, for 14 and 33 percent more memory.
 const LINE_EDGES: usize = 4;
@@ -18,19 +20,8 @@ const LINE_EDGES: usize = 4;
 /// Key of an unused cell; no edge has it, since source and target differ.
 const FREE: u64 = 0;
 
-/// A committed change of one edge. Mask 0: the edge is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EdgeChange {
-    /// Where the edge begins.
-    pub source: u32,
-    /// Where it ends.
-    pub target: u32,
-    /// Its mask now.
-    pub mask: u32,
-}
-
 /// The table of edges.
-pub(crate) struct EdgeTable {
+pub struct EdgeTable {
     lines: HugeSlice<EdgeLine>,
     count: u32,
     edges_max: u32,
@@ -51,77 +42,34 @@ fn key_of(source: u32, target: u32) -> u64 {
     u64::from(source) << 32 | u64::from(target)
 }
 
-impl EdgeTable {
-    /// A table for `edges_max` edges; `None` where the system has not the memory.
-    pub(crate) fn new(edges_max: u32, salt: u64) -> Option<EdgeTable> {
+impl EdgeStore for EdgeTable {
+    fn new(sizes: EdgeSizes, salt: u64) -> Option<EdgeTable> {
         // One line more than needed, so that there is always a free cell and every search ends.
-        let lines = HugeSlice::new(edges_max as usize / LINE_EDGES + 1)?;
+        let lines = HugeSlice::new(sizes.edges_max as usize / LINE_EDGES + 1)?;
         let mut multiplier = (salt ^ salt >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
         multiplier = (multiplier ^ multiplier >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Some(EdgeTable { lines, count: 0, edges_max, salt, multiplier })
+        Some(EdgeTable { lines, count: 0, edges_max: sizes.edges_max, salt, multiplier })
     }
 
-    /// Number of edges.
-    pub(crate) fn len(&self) -> u32 {
+    fn count(&self) -> u32 {
         self.count
     }
 
-    /// Most edges there can be.
-    pub(crate) fn edges_max(&self) -> u32 {
+    fn edges_max(&self) -> u32 {
         self.edges_max
     }
 
-    /// Whether one more edge fits. Depends on the number of edges alone.
-    pub(crate) fn has_room(&self) -> bool {
-        self.count < self.edges_max
-    }
-
-    fn home(&self, key: u64) -> usize {
-        // Mixed first, so that neighbours part; then multiplied by a secret odd number, which gives two keys chosen
-        // without knowing it the same line with a chance of at most two in the number of lines.
-        let mut hash = (key ^ self.salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 32;
-        hash = hash.wrapping_mul(self.multiplier);
-        // The high half of the product spreads a hash evenly over any number of lines.
-        ((u128::from(hash) * self.lines.len() as u128) >> 64) as usize
-    }
-
-    fn next(&self, line: usize) -> usize {
-        if line + 1 == self.lines.len() { 0 } else { line + 1 }
-    }
-
-    /// Asks for the line where the edge is or would go, ahead of [`EdgeTable::mask`] or [`EdgeTable::set`].
-    pub(crate) fn prefetch(&self, source: u32, target: u32) {
+    fn prefetch(&self, source: u32, target: u32) {
         prefetch(&self.lines[self.home(key_of(source, target))]);
     }
 
-    #[inline]
-    fn find(&self, key: u64) -> Place {
-        let mut line = self.home(key);
-        loop {
-            let cells = &self.lines[line];
-            let found = cells.cells_with(key);
-            if found != 0 {
-                return Place { line, cell: found.trailing_zeros() as usize, found: true };
-            }
-            let free = cells.cells_with(FREE);
-            if free != 0 {
-                return Place { line, cell: free.trailing_zeros() as usize, found: false };
-            }
-            line = self.next(line);
-        }
-    }
-
-    /// The mask of the edge, 0 where there is none.
-    pub(crate) fn mask(&self, source: u32, target: u32) -> u32 {
+    fn mask(&self, source: u32, target: u32) -> u32 {
         let Place { line, cell, .. } = self.find(key_of(source, target));
         // A free cell has mask 0.
         self.lines[line].masks[cell]
     }
 
-    /// Sets the edge to the mask, 0 removes it, and returns the mask from before. A new edge needs
-    /// [`EdgeTable::has_room`].
-    pub(crate) fn set(&mut self, source: u32, target: u32, mask: u32) -> u32 {
+    fn set(&mut self, source: u32, target: u32, mask: u32) -> u32 {
         debug_assert!(source != target);
         let key = key_of(source, target);
         let place = self.find(key);
@@ -139,6 +87,49 @@ impl EdgeTable {
             (true, _) => cells.masks[place.cell] = mask,
         }
         before
+    }
+
+    fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_ {
+        let cells = self.lines.iter().flat_map(|line| line.keys.iter().zip(&line.masks));
+        let used = cells.filter(|(key, _)| **key != FREE);
+        used.map(|(key, mask)| EdgeChange { source: (*key >> 32) as u32, target: *key as u32, mask: *mask })
+    }
+
+    fn bytes_used(&self) -> u64 {
+        size_of_val(&*self.lines) as u64
+    }
+}
+
+impl EdgeTable {
+    fn home(&self, key: u64) -> usize {
+        // Mixed first, so that neighbours part; then multiplied by a secret odd number, which gives two keys chosen
+        // without knowing it the same line with a chance of at most two in the number of lines.
+        let mut hash = (key ^ self.salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 32;
+        hash = hash.wrapping_mul(self.multiplier);
+        // The high half of the product spreads a hash evenly over any number of lines.
+        ((u128::from(hash) * self.lines.len() as u128) >> 64) as usize
+    }
+
+    fn next(&self, line: usize) -> usize {
+        if line + 1 == self.lines.len() { 0 } else { line + 1 }
+    }
+
+    #[inline]
+    fn find(&self, key: u64) -> Place {
+        let mut line = self.home(key);
+        loop {
+            let cells = &self.lines[line];
+            let found = cells.cells_with(key);
+            if found != 0 {
+                return Place { line, cell: found.trailing_zeros() as usize, found: true };
+            }
+            let free = cells.cells_with(FREE);
+            if free != 0 {
+                return Place { line, cell: free.trailing_zeros() as usize, found: false };
+            }
+            line = self.next(line);
+        }
     }
 
     /// Empties the cell. Where its line was full, edges may have gone on to later lines for want of a cell here: one of
@@ -180,13 +171,6 @@ impl EdgeTable {
             }
         }
     }
-
-    /// Every edge, in the order of its place: for sums and checks that do not depend on order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = EdgeChange> + '_ {
-        let cells = self.lines.iter().flat_map(|line| line.keys.iter().zip(&line.masks));
-        let used = cells.filter(|(key, _)| **key != FREE);
-        used.map(|(key, mask)| EdgeChange { source: (*key >> 32) as u32, target: *key as u32, mask: *mask })
-    }
 }
 
 #[cfg(test)]
@@ -195,11 +179,15 @@ mod tests {
 
     use super::*;
 
+    fn sizes(edges_max: u32) -> EdgeSizes {
+        EdgeSizes { nodes_max: u32::MAX, edges_max }
+    }
+
     #[test]
     fn any_mix_of_changes_equals_an_ordered_map() {
         for seed in 1..200_u64 {
             let edges_max = 1 + (seed % 90) as u32;
-            let mut table = EdgeTable::new(edges_max, seed).unwrap();
+            let mut table = EdgeTable::new(sizes(edges_max), seed).unwrap();
             let mut model = BTreeMap::new();
             let mut random = seed;
             for _ in 0..2_000 {
@@ -213,7 +201,7 @@ mod tests {
                 let before =
                     if mask == 0 { model.remove(&(source, target)) } else { model.insert((source, target), mask) };
                 assert_eq!(table.set(source, target, mask), before.unwrap_or(0), "seed {seed}");
-                assert_eq!(table.len() as usize, model.len(), "seed {seed}");
+                assert_eq!(table.count() as usize, model.len(), "seed {seed}");
             }
             for source in 0..12 {
                 for target in 12..24 {
@@ -221,7 +209,7 @@ mod tests {
                     assert_eq!(table.mask(source, target), mask, "seed {seed}");
                 }
             }
-            assert_eq!(table.iter().count(), model.len(), "seed {seed}");
+            assert_eq!(table.edges().count(), model.len(), "seed {seed}");
         }
     }
 
@@ -234,7 +222,7 @@ mod tests {
     #[test]
     fn edges_that_all_collide_are_found_and_leave_nothing_behind() {
         for (edges_max, line) in [(400, 0), (400, 50), (400, 100), (3, 0), (4, 1), (7, 1)] {
-            let mut table = EdgeTable::new(edges_max, 11).unwrap();
+            let mut table = EdgeTable::new(sizes(edges_max), 11).unwrap();
             let pairs = colliding(&table, line, edges_max as usize);
             let mut random = 5_u64;
             let mut model = BTreeMap::new();
@@ -245,27 +233,27 @@ mod tests {
                 let before = if mask == 0 { model.remove(&ends) } else { model.insert(ends, mask) };
                 assert_eq!(table.set(ends.0, ends.1, mask), before.unwrap_or(0), "round {round}");
             }
-            assert!(table.iter().all(|edge| model.get(&(edge.source, edge.target)) == Some(&edge.mask)));
+            assert!(table.edges().all(|edge| model.get(&(edge.source, edge.target)) == Some(&edge.mask)));
             for ends in &pairs {
                 assert_eq!(table.mask(ends.0, ends.1), model.get(ends).copied().unwrap_or(0));
                 table.set(ends.0, ends.1, 0);
             }
-            assert!(table.iter().next().is_none() && table.lines.iter().all(|line| line.masks == [0; 5]));
+            assert!(table.edges().next().is_none() && table.lines.iter().all(|line| line.masks == [0; 5]));
         }
     }
 
     #[test]
     fn churn_leaves_searches_as_short_as_in_a_fresh_table() {
         let lines_read = |table: &EdgeTable| {
-            let read = table.iter().map(|edge| {
+            let read = table.edges().map(|edge| {
                 let key = key_of(edge.source, edge.target);
                 (table.find(key).line + table.lines.len() - table.home(key)) % table.lines.len() + 1
             });
-            read.sum::<usize>() as f64 / f64::from(table.len())
+            read.sum::<usize>() as f64 / f64::from(table.count())
         };
         let edges_max = 100_000;
         let ends = |number: u32| (number, number.wrapping_mul(0x9e37_79b9) | 1 << 31);
-        let mut table = EdgeTable::new(edges_max, 3).unwrap();
+        let mut table = EdgeTable::new(sizes(edges_max), 3).unwrap();
         (0..edges_max).for_each(|number| _ = table.set(ends(number).0, ends(number).1, 1));
         let fresh = lines_read(&table);
         for number in 0..10 * edges_max {
@@ -279,7 +267,7 @@ mod tests {
     #[test]
     fn a_batch_in_any_order_of_hubs_and_salts_has_the_same_content() {
         for seed in 0..200_u64 {
-            let mut tables = [seed, !seed, 0].map(|salt| EdgeTable::new(500, salt).unwrap());
+            let mut tables = [seed, !seed, 0].map(|salt| EdgeTable::new(sizes(500), salt).unwrap());
             let mut random = seed;
             for _ in 0..600 {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -289,7 +277,7 @@ mod tests {
                 assert!(before[0] == before[1] && before[0] == before[2], "seed {seed}");
             }
             let sorted = tables.map(|table| {
-                let mut edges: Vec<_> = table.iter().map(|edge| (edge.source, edge.target, edge.mask)).collect();
+                let mut edges: Vec<_> = table.edges().map(|edge| (edge.source, edge.target, edge.mask)).collect();
                 edges.sort_unstable();
                 edges
             });

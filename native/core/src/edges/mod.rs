@@ -1,0 +1,68 @@
+//! The edges of the live graph: what the engine asks of a structure that holds them, and the structures that do.
+//!
+//! [`EdgeStore`] is the question: which mask does `source → target` have, and set it. Every store passes the same tests,
+//! alone and under the whole engine, and the benchmarks measure them in one run.
+
+mod table;
+
+pub use table::EdgeTable;
+
+/// A committed change of one edge. Mask 0: the edge is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeChange {
+    /// Where the edge begins.
+    pub source: u32,
+    /// Where it ends.
+    pub target: u32,
+    /// Its mask now.
+    pub mask: u32,
+}
+
+/// What a structure of edges is made for. It never grows beyond this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeSizes {
+    /// Both ends of an edge are below this.
+    pub nodes_max: u32,
+    /// Most edges.
+    pub edges_max: u32,
+}
+
+/// A set of directed edges, at most one for each ordered pair of different nodes, each with a mask that is not 0.
+///
+/// One thread at a time. What it answers depends on the edges alone, never on the order in which they came, on the salt,
+/// or on earlier changes. It takes all memory when it is made.
+pub trait EdgeStore: Sized {
+    /// An empty store. The salt is mixed into the places of edges, so that nobody can choose edges that collide. `None`
+    /// where the system has not the memory.
+    fn new(sizes: EdgeSizes, salt: u64) -> Option<Self>;
+
+    /// Number of edges.
+    fn count(&self) -> u32;
+
+    /// Most edges there can be.
+    fn edges_max(&self) -> u32;
+
+    /// Whether one more edge fits. Depends on the number of edges alone.
+    fn has_room(&self) -> bool {
+        self.count() < self.edges_max()
+    }
+
+    /// Asks for the memory that is looked at first for this edge, ahead of [`EdgeStore::mask`] or [`EdgeStore::set`].
+    fn prefetch(&self, source: u32, target: u32);
+
+    /// Asks for what only the memory of [`EdgeStore::prefetch`] tells the place of.
+    fn prefetch_behind(&self, _source: u32, _target: u32) {}
+
+    /// The mask of the edge, 0 where there is none.
+    fn mask(&self, source: u32, target: u32) -> u32;
+
+    /// Sets the edge to the mask, 0 removes it, and returns the mask from before. A new edge needs
+    /// [`EdgeStore::has_room`].
+    fn set(&mut self, source: u32, target: u32, mask: u32) -> u32;
+
+    /// Every edge, in an order that means nothing.
+    fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_;
+
+    /// Bytes of memory that hold edges now, those that are set aside for growth left out.
+    fn bytes_used(&self) -> u64;
+}
