@@ -15,6 +15,7 @@ pub mod tenants;
 
 mod packet;
 mod prefetch;
+mod restores;
 mod revisions;
 mod rollback;
 mod state;

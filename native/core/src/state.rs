@@ -10,6 +10,7 @@ use lodestone_memory::{Record, RecordHead, RecordKind, Status};
 use crate::edges::{EdgeChange, EdgeSizes, EdgeStore, EdgeTable};
 use crate::hash::StateHash;
 use crate::packet::{Move, source_of};
+use crate::restores::SlotRestores;
 use crate::revisions::{Revision, RevisionRing};
 use crate::tenants::{TENANTS_MAX, TenantQuota, Tenants};
 use crate::undo::{UndoKind, UndoRing};
@@ -115,6 +116,7 @@ pub struct StateWith<E: EdgeStore> {
     pub(crate) tenants: Tenants,
     pub(crate) edges: E,
     pub(crate) undo: UndoRing,
+    pub(crate) restores: SlotRestores,
     pub(crate) revisions: RevisionRing,
     pub(crate) hash: StateHash,
     pub(crate) branch: u64,
@@ -147,6 +149,7 @@ impl<E: EdgeStore> StateWith<E> {
             edges: E::new(EdgeSizes { nodes_max, edges_max: config.edges_max }, config.index_salt)
                 .ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
             undo: undo.ok_or(StateError::Memory("the undo ring (rollback.window_mib)"))?,
+            restores: SlotRestores::new(capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
             revisions: RevisionRing::new(config.window_bytes)
                 .ok_or(StateError::Memory("the revisions (rollback.window_mib)"))?,
             hash: StateHash::default(),
@@ -263,7 +266,7 @@ impl<E: EdgeStore> StateWith<E> {
             }
             None => {
                 let (old, old_words) = self.slots.load_used(node.slot);
-                self.undo.push(UndoKind::Write, 0, source, 0, &old[..old_words]);
+                self.undo.push(UndoKind::Write, 0, source, u64::from(node.slot), &old[..old_words]);
                 self.replace_hash(node.slot, &old[..old_words], &[]);
                 (node.slot, words.max(old_words))
             }
@@ -301,13 +304,12 @@ impl<E: EdgeStore> StateWith<E> {
         if before == edge.mask {
             return;
         }
-        let aux = u64::from(before) << 32 | u64::from(edge.target);
-        self.undo.push(UndoKind::Edge, 0, edge.source, aux, &[]);
+        self.undo.push_edge(edge.source, edge.target, before);
         self.rehash_edge(edge, before);
         self.changes.push(edge);
     }
 
-    pub(crate) fn rehash_edge(&mut self, edge: EdgeChange, before: u32) {
+    fn rehash_edge(&mut self, edge: EdgeChange, before: u32) {
         if before != 0 {
             self.hash.remove(StateHash::of_edge(edge.source, edge.target, before));
         }
@@ -317,7 +319,7 @@ impl<E: EdgeStore> StateWith<E> {
     }
 
     /// Takes the old words of a slot in use out of the hash and puts the new ones in; none stands for a free slot.
-    pub(crate) fn replace_hash(&mut self, slot: u32, old: &[u64], new: &[u64]) {
+    fn replace_hash(&mut self, slot: u32, old: &[u64], new: &[u64]) {
         let tenant = self.tenants.owner(slot);
         if !old.is_empty() {
             self.hash.remove(StateHash::of_slot(slot, tenant, old));
@@ -328,7 +330,7 @@ impl<E: EdgeStore> StateWith<E> {
     }
 
     /// A node's version counts in the hash while it has no slot to stand in.
-    pub(crate) fn forget_slotless(&mut self, node: u32, version: u64) {
+    fn forget_slotless(&mut self, node: u32, version: u64) {
         if version != 0 {
             self.hash.remove(StateHash::of_node(node, version));
         }

@@ -5,7 +5,7 @@
 //! history is overwritten, and [`UndoRing::tail`] says from where on it is whole. Positions are bytes written since the
 //! start; a rollback takes the head back with it.
 
-use lodestone_memory::huge::HugeSlice;
+use lodestone_memory::huge::{HugeSlice, prefetch};
 use lodestone_memory::slots::{SLOT_WORDS, SlotImage};
 
 /// What to do to get the state from before.
@@ -13,7 +13,7 @@ use lodestone_memory::slots::{SLOT_WORDS, SlotImage};
 pub(crate) enum UndoKind {
     /// Set the edge `node → aux low half` to the mask in the high half of `aux`.
     Edge = 1,
-    /// Put the payload back into the node's slot.
+    /// Put the payload back into slot `aux`, which is the node's.
     Write = 2,
     /// The node had no slot: give it back; `aux` is its version from before.
     Acquire = 3,
@@ -56,6 +56,12 @@ impl UndoRecord {
     fn words(&self) -> usize {
         self.payload_words.next_multiple_of(2) + HEADER_WORDS
     }
+}
+
+/// Where the header of a record lies that was taken off the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UndoPlace {
+    pub(crate) header: usize,
 }
 
 /// Words of a record's header.
@@ -107,6 +113,21 @@ impl UndoRing {
         }
     }
 
+    /// Writes that the edge had this mask: [`UndoRing::push`] for the record that is written most.
+    #[inline]
+    pub(crate) fn push_edge(&mut self, source: u32, target: u32, mask: u32) {
+        let head = u64::from(source) << 32 | UndoKind::Edge as u64;
+        self.push_header(head, u64::from(mask) << 32 | u64::from(target));
+    }
+
+    #[inline]
+    fn push_header(&mut self, head: u64, aux: u64) {
+        // A record begins at an even place and the ring has an even number of words: the header is in one piece.
+        self.words[self.head_place..][..HEADER_WORDS].copy_from_slice(&[head, aux]);
+        self.advance(HEADER_WORDS);
+        self.tail_words = self.tail_words.max(self.head_words.saturating_sub(self.words.len() as u64));
+    }
+
     /// Writes a record with the payload given (at most a slot).
     pub(crate) fn push(&mut self, kind: UndoKind, tenant: u8, node: u32, aux: u64, payload: &[u64]) {
         debug_assert!(payload.len() <= SLOT_WORDS);
@@ -117,10 +138,7 @@ impl UndoRing {
             }
         }
         let head = u64::from(node) << 32 | (payload.len() as u64) << 16 | u64::from(tenant) << 8 | kind as u64;
-        // A record begins at an even place and the ring has an even number of words: the header is in one piece.
-        self.words[self.head_place..][..HEADER_WORDS].copy_from_slice(&[head, aux]);
-        self.advance(HEADER_WORDS);
-        self.tail_words = self.tail_words.max(self.head_words.saturating_sub(self.words.len() as u64));
+        self.push_header(head, aux);
     }
 
     /// Reads the last records that end above `end`, newest first, as many as there are and fit; returns how many.
@@ -130,27 +148,45 @@ impl UndoRing {
         let (mut back, most) = (0, (self.head_words - end / 8) as usize);
         let mut count = 0;
         while back < most && count < records.len() {
-            // In one piece, as it was written.
-            let place = self.place_before(back + HEADER_WORDS);
-            records[count] = UndoRecord::decode(self.words[place], self.words[place + 1]);
+            records[count] = self.record(self.head_words - back as u64);
             back += records[count].words();
             count += 1;
         }
         count
     }
 
-    /// Takes the last record, as read back, off. Where it has a payload, `image` becomes that, with zeros behind.
-    pub(crate) fn take_off(&mut self, record: &UndoRecord, image: &mut SlotImage) {
+    /// The record that ends at this position in words, which lies between tail and head.
+    fn record(&self, end_words: u64) -> UndoRecord {
+        // In one piece, as it was written.
+        let place = self.place_before((self.head_words - end_words) as usize + HEADER_WORDS);
+        UndoRecord::decode(self.words[place], self.words[place + 1])
+    }
+
+    /// Takes the last record, as read back, off. Until something is pushed, [`UndoRing::taken`] still reads it; the
+    /// position for that is returned.
+    pub(crate) fn take_off(&mut self, record: &UndoRecord) -> UndoPlace {
+        let end = UndoPlace { header: self.place_before(HEADER_WORDS) };
         self.head_place = self.place_before(record.words());
         self.head_words -= record.words() as u64;
-        if record.payload_words > 0 {
-            let (payload, behind) = image.split_at_mut(record.payload_words);
-            let in_one_piece = payload.len().min(self.words.len() - self.head_place);
-            let (first, second) = payload.split_at_mut(in_one_piece);
-            first.copy_from_slice(&self.words[self.head_place..][..first.len()]);
-            second.copy_from_slice(&self.words[..second.len()]);
-            behind.fill(0);
-        }
+        end
+    }
+
+    /// Asks for the header of a record that was taken off.
+    pub(crate) fn prefetch_taken(&self, place: UndoPlace) {
+        prefetch(&self.words[place.header]);
+    }
+
+    /// A record that was taken off, with its payload as a slot image: zeros behind the words recorded.
+    pub(crate) fn taken(&self, place: UndoPlace) -> (UndoRecord, SlotImage) {
+        let record = UndoRecord::decode(self.words[place.header], self.words[place.header + 1]);
+        let back = record.payload_words.next_multiple_of(2);
+        let first = place.header.checked_sub(back).unwrap_or(place.header + self.words.len() - back);
+        let mut image = [0; SLOT_WORDS];
+        let payload = &mut image[..record.payload_words];
+        let (front, behind) = payload.split_at_mut(payload.len().min(self.words.len() - first));
+        front.copy_from_slice(&self.words[first..][..front.len()]);
+        behind.copy_from_slice(&self.words[..behind.len()]);
+        (record, image)
     }
 }
 
@@ -168,7 +204,6 @@ mod tests {
         }
         assert_eq!(ring.head() - ring.tail(), 64 * 1024);
         let mut ahead = [UndoRecord::NONE; 7];
-        let mut found = [9; SLOT_WORDS];
         let (mut round, mut edge_is_next) = (5_000, false);
         let end = ring.head() - 63 * 1024 / 16 * 16;
         // The last record may begin below the bound, where another would end: 288 bytes are the most of one.
@@ -178,7 +213,9 @@ mod tests {
             let count = ring.read_back(end.max(ring.tail() + 288), &mut ahead);
             assert!(count > 0);
             for record in &ahead[..count] {
-                ring.take_off(record, &mut found);
+                let place = ring.take_off(record);
+                let (again, found) = ring.taken(place);
+                assert_eq!((again.kind, again.node, again.aux), (record.kind, record.node, record.aux));
                 if edge_is_next {
                     assert_eq!((record.kind, record.node, record.aux), (UndoKind::Edge, 1, round));
                 } else {
@@ -187,7 +224,7 @@ mod tests {
                     assert_eq!((record.kind, record.tenant, record.node), (UndoKind::Write, 3, 2));
                     assert_eq!((record.aux, record.payload_bytes()), (round, words * 8));
                     assert_eq!(found[..words], image[..words]);
-                    assert!(words == 0 || found[words..].iter().all(|word| *word == 0));
+                    assert!(found[words..].iter().all(|word| *word == 0));
                 }
                 edge_is_next = !edge_is_next;
             }

@@ -15,33 +15,6 @@ use crate::mapping::MEMORY_PAGE_BYTES;
 /// Bytes of a large page.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// Edges in one cache line.
-pub const EDGE_LINE_CELLS: usize = 5;
-
-/// One cache line of the table of edges: five keys, then their masks.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EdgeLine {
-    /// `source << 32 | target` of each edge; 0 where there is none, since source and target of an edge differ.
-    pub keys: [u64; EDGE_LINE_CELLS],
-    /// The mask of each edge.
-    pub masks: [u32; EDGE_LINE_CELLS],
-    /// Keeps the line free of padding; always 0.
-    pub unused: u32,
-}
-
-impl EdgeLine {
-    /// One bit for each cell with this key. Compares all cells without a branch; the same by hand with SSE2 was no
-    /// faster when measured, since the wait for the line is what takes the time.
-    #[inline(always)]
-    pub fn cells_with(&self, key: u64) -> u32 {
-        (0..EDGE_LINE_CELLS).fold(0, |bits, cell| bits | u32::from(self.keys[cell] == key) << cell)
-    }
-}
-
-const _: () = assert!(size_of::<EdgeLine>() == 64 && align_of::<EdgeLine>() == 64);
-const _: () = assert!(EDGE_LINE_CELLS * 12 + 4 == size_of::<EdgeLine>());
-
 /// Plain numbers: any bytes are a value, zeros among them.
 ///
 /// # Safety
@@ -50,8 +23,6 @@ pub unsafe trait Plain: Copy {}
 
 // SAFETY: an integer has no invalid bit pattern and no padding.
 unsafe impl Plain for u64 {}
-// SAFETY: five u64, five u32 and one u32 make 64 bytes, the size asserted above, so there is no padding.
-unsafe impl Plain for EdgeLine {}
 
 /// A slice of `count` items, all zero bytes at first, that this value owns.
 pub struct HugeSlice<T: Plain> {
@@ -151,14 +122,14 @@ mod tests {
 
     #[test]
     fn memory_is_zero_aligned_and_writable_from_end_to_end() {
-        for count in [0, 1, 63, 64, 65, 32_767, 32_768, 32_769, 100_000] {
-            let mut lines = HugeSlice::<EdgeLine>::new(count).unwrap();
-            assert_eq!(lines.len(), count);
-            assert!(lines.iter().all(|line| line.keys == [0; 5] && line.masks == [0; 5]), "{count} lines");
-            assert_eq!(lines.as_ptr().addr() % 64, 0);
-            lines.iter_mut().enumerate().for_each(|(index, line)| line.keys[4] = index as u64);
-            lines.iter().for_each(prefetch);
-            assert!(lines.iter().enumerate().all(|(index, line)| line.keys[4] == index as u64), "{count} lines");
+        for count in [0, 1, 511, 512, 513, 262_143, 262_144, 262_145, 800_000] {
+            let mut words = HugeSlice::<u64>::new(count).unwrap();
+            assert_eq!(words.len(), count);
+            assert!(words.iter().all(|word| *word == 0), "{count} words");
+            assert_eq!(words.as_ptr().addr() % MEMORY_PAGE_BYTES, 0);
+            words.iter_mut().enumerate().for_each(|(index, word)| *word = index as u64);
+            words.iter().for_each(prefetch);
+            assert!(words.iter().enumerate().all(|(index, word)| *word == index as u64), "{count} words");
         }
         assert!(HugeSlice::<u64>::new(usize::MAX / 4).is_none());
         assert!(HugeSlice::<u64>::new(usize::MAX / 16).is_none());

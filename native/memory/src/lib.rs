@@ -5,6 +5,7 @@
 //! `docs/shared-memory.md` is the page that tells where each byte lies; the constants here are its source.
 
 pub mod counters;
+pub mod edge_line;
 pub mod events;
 pub mod header;
 pub mod histogram;

@@ -3,6 +3,7 @@
 //! [`EdgeStore`] is the question: which mask does `source → target` have, and set it. Every store passes the same tests,
 //! alone and under the whole engine, and the benchmarks measure them in one run.
 
+mod scramble;
 mod table;
 
 pub use table::EdgeTable;
