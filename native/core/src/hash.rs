@@ -28,20 +28,55 @@ const SEED_EDGE: u64 = 0x3c6e_f372_fe94_f82b;
 const SEED_SLOT: u64 = 0xa54f_f53a_5f1d_36f1;
 const SEED_NODE: u64 = 0x510e_527f_ade6_82d1;
 
+/// The two lanes under way over the words of one item.
+#[derive(Clone, Copy)]
+struct Lanes {
+    low: u64,
+    high: u64,
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn start(seed: u64) -> Lanes {
+        Lanes { low: seed, high: !seed }
+    }
+
+    #[inline(always)]
+    fn with(self, word: u64) -> Lanes {
+        let low = (self.low ^ word).wrapping_mul(MULTIPLY_LOW);
+        let high = (self.high.rotate_left(23) ^ word).wrapping_mul(MULTIPLY_HIGH);
+        Lanes { low: low ^ low >> 29, high: high ^ high >> 32 }
+    }
+
+    #[inline(always)]
+    fn finish(self) -> StateHash {
+        StateHash { low: finish(self.low, MULTIPLY_HIGH), high: finish(self.high, MULTIPLY_LOW) }
+    }
+}
+
+/// The hash of an edge but for its mask: a change of mask takes one out and puts one in that differ by that alone.
+#[derive(Clone, Copy)]
+pub(crate) struct EdgeEnds(Lanes);
+
+impl EdgeEnds {
+    #[inline(always)]
+    pub(crate) fn new(source: u32, target: u32) -> EdgeEnds {
+        EdgeEnds(Lanes::start(SEED_EDGE).with(u64::from(source) << 32 | u64::from(target)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_mask(self, mask: u32) -> StateHash {
+        self.0.with(u64::from(mask)).finish()
+    }
+}
+
 impl StateHash {
     fn of(seed: u64, words: impl IntoIterator<Item = u64>) -> StateHash {
-        let (mut low, mut high) = (seed, !seed);
-        for word in words {
-            low = (low ^ word).wrapping_mul(MULTIPLY_LOW);
-            low ^= low >> 29;
-            high = (high.rotate_left(23) ^ word).wrapping_mul(MULTIPLY_HIGH);
-            high ^= high >> 32;
-        }
-        StateHash { low: finish(low), high: finish(high) }
+        words.into_iter().fold(Lanes::start(seed), Lanes::with).finish()
     }
 
     pub(crate) fn of_edge(source: u32, target: u32, mask: u32) -> StateHash {
-        StateHash::of(SEED_EDGE, [u64::from(source) << 32 | u64::from(target), u64::from(mask)])
+        EdgeEnds::new(source, target).with_mask(mask)
     }
 
     /// A slot in use: its number, the tenant whose quota it counts against, and the words in use.
@@ -66,12 +101,12 @@ impl StateHash {
     }
 }
 
-/// Spreads every bit over the word, so that sums of similar items do not cancel.
-fn finish(mut value: u64) -> u64 {
+/// Spreads every bit over the word, so that sums of similar items do not cancel. Together with the multiplication of the
+/// last word this is one round less than a word would need that nothing was mixed into before.
+#[inline(always)]
+fn finish(mut value: u64, multiplier: u64) -> u64 {
     value ^= value >> 31;
-    value = value.wrapping_mul(MULTIPLY_HIGH);
-    value ^= value >> 29;
-    value = value.wrapping_mul(MULTIPLY_LOW);
+    value = value.wrapping_mul(multiplier);
     value ^ value >> 32
 }
 

@@ -7,17 +7,23 @@
 use lodestone_memory::nodes::SLOT_NONE;
 use lodestone_memory::{Record, RecordKind};
 
-use crate::edges::EdgeStore;
+use crate::edges::{EdgeChange, EdgeStore};
 use crate::packet::ends_of;
 use crate::state::StateWith;
 
 impl<E: EdgeStore> StateWith<E> {
-    /// Asks for the memory that these records will touch. Changes nothing.
-    pub(crate) fn prefetch_batch(&self, records: &[Record<'_>]) {
+    /// Asks for the memory that these records will touch, and notes the place of each MOVE's edge. Changes nothing else.
+    pub(crate) fn prefetch_batch(&mut self, records: &[Record<'_>]) {
+        self.places.clear();
         for record in records {
+            // A packet whose nodes are out of bounds is refused before its place is looked at.
+            let mut place = E::Place::default();
             match ends_of(record.packet) {
-                Some((source, target)) if source < self.nodes_max() => {
-                    self.edges.prefetch(source, target);
+                Some((source, target))
+                    if source < self.nodes_max() && target < self.nodes_max() && source != target =>
+                {
+                    place = self.edges.place(source, target);
+                    self.edges.prefetch(place);
                     self.nodes.prefetch(source);
                 }
                 _ if record.head.kind == RecordKind::Release && record.head.node < self.nodes_max() => {
@@ -25,8 +31,10 @@ impl<E: EdgeStore> StateWith<E> {
                 }
                 _ => {}
             }
+            self.places.push(place);
         }
-        for record in records {
+        for (record, place) in records.iter().zip(&self.places) {
+            self.edges.prefetch_behind(*place);
             let node = ends_of(record.packet).map_or(record.head.node, |(source, _)| source);
             if node >= self.nodes_max() {
                 continue;
@@ -37,5 +45,16 @@ impl<E: EdgeStore> StateWith<E> {
                 self.slots.prefetch(slot, record.packet.len().clamp(1, 256));
             }
         }
+    }
+
+    /// The same for arcs, whose nodes are in bounds.
+    pub(crate) fn prefetch_arcs(&mut self, arcs: &[EdgeChange]) {
+        self.places.clear();
+        for arc in arcs {
+            let place = self.edges.place(arc.source, arc.target);
+            self.edges.prefetch(place);
+            self.places.push(place);
+        }
+        self.places.iter().for_each(|place| self.edges.prefetch_behind(*place));
     }
 }

@@ -4,19 +4,21 @@
 //! goes back to. So a rollback, which walks from the newest to the oldest, only notes where the last one it met stands,
 //! and restores each slot once, at the end.
 
-use crate::undo::UndoPlace;
+use lodestone_memory::huge::prefetch;
+
+use crate::undo::ImagePlace;
 
 /// No image noted, and not in the list.
-const UNTOUCHED: u64 = 0;
+const UNTOUCHED: u32 = 0;
 /// In the list, but nothing to restore: the slot was given back or restored since.
-const SETTLED: u64 = 1;
+const SETTLED: u32 = 1;
 /// Added to the place of an image, so that it is neither of the above.
-const PLACES: u64 = 2;
+const PLACES: u32 = 2;
 
-/// What is still to be restored. All memory is taken at the start: 12 bytes a slot.
+/// What is still to be restored. All memory is taken at the start: 8 bytes a slot.
 pub(crate) struct SlotRestores {
     /// By slot: one of the above, or [`PLACES`] and the place.
-    notes: Vec<u64>,
+    notes: Vec<u32>,
     /// Every slot whose note is not [`UNTOUCHED`], each once.
     touched: Vec<u32>,
 }
@@ -34,9 +36,14 @@ impl SlotRestores {
         Some(SlotRestores { notes, touched })
     }
 
+    /// Asks for the slot's note.
+    pub(crate) fn prefetch(&self, slot: u32) {
+        prefetch(&self.notes[slot as usize]);
+    }
+
     /// The slot goes back to the image at this place, unless an older one is noted later.
-    pub(crate) fn note(&mut self, slot: u32, place: UndoPlace) {
-        let before = std::mem::replace(&mut self.notes[slot as usize], PLACES + place.header as u64);
+    pub(crate) fn note(&mut self, slot: u32, place: ImagePlace) {
+        let before = std::mem::replace(&mut self.notes[slot as usize], PLACES + place);
         if before == UNTOUCHED {
             self.touched.push(slot);
         }
@@ -51,14 +58,14 @@ impl SlotRestores {
     }
 
     /// Takes some of the slots that are to be restored; returns how many, 0 when all are done.
-    pub(crate) fn take(&mut self, into: &mut [(u32, UndoPlace)]) -> usize {
+    pub(crate) fn take(&mut self, into: &mut [(u32, ImagePlace)]) -> usize {
         let mut count = 0;
         while count < into.len()
             && let Some(slot) = self.touched.pop()
         {
             let note = std::mem::replace(&mut self.notes[slot as usize], UNTOUCHED);
             if note >= PLACES {
-                into[count] = (slot, UndoPlace { header: (note - PLACES) as usize });
+                into[count] = (slot, note - PLACES);
                 count += 1;
             }
         }

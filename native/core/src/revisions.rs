@@ -1,13 +1,14 @@
 //! The revision ring: for each recent revision, where its history ends and what its state was.
 
 use crate::hash::StateHash;
+use crate::undo::UndoPosition;
 
 /// What is kept of a revision.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Revision {
     pub(crate) number: u64,
     /// Position of the undo ring behind its last record.
-    pub(crate) undo_end: u64,
+    pub(crate) undo_end: UndoPosition,
     pub(crate) hash: StateHash,
     pub(crate) edges: u32,
     pub(crate) slots_used: u32,
@@ -53,14 +54,14 @@ impl RevisionRing {
     }
 
     /// Adds the next revision and drops those whose history is not whole from `undo_tail` on.
-    pub(crate) fn push(&mut self, mut revision: Revision, undo_tail: u64) {
+    pub(crate) fn push(&mut self, mut revision: Revision, undo_tail: UndoPosition) {
         debug_assert_eq!(revision.number, self.newest + 1);
         revision.unix_ms = revision.unix_ms.max(self.entry(self.newest).unix_ms);
         let count = self.entries.len() as u64;
         self.entries[(revision.number % count) as usize] = revision;
         self.newest = revision.number;
         self.oldest = self.oldest.max((self.newest + 1).saturating_sub(count));
-        while self.oldest < self.newest && self.entry(self.oldest).undo_end < undo_tail {
+        while self.oldest < self.newest && !self.entry(self.oldest).undo_end.is_whole_from(undo_tail) {
             self.oldest += 1;
         }
     }
@@ -90,12 +91,17 @@ mod tests {
     fn the_window_is_bounded_by_count_and_by_history() {
         let mut ring = RevisionRing::new(0).unwrap();
         for number in 1..=3_000 {
-            let revision = Revision { number, undo_end: number * 100, unix_ms: number / 2, ..Revision::default() };
-            ring.push(revision, (number * 100).saturating_sub(50_000));
+            // Every third revision the images decide, else the records.
+            let undo_end = UndoPosition { records: number * 100, pairs: number * 10 };
+            let tail = UndoPosition {
+                records: (number * 100).saturating_sub(if number % 3 == 0 { 90_000 } else { 50_000 }),
+                pairs: (number * 10).saturating_sub(5_000),
+            };
+            ring.push(Revision { number, undo_end, unix_ms: number / 2, ..Revision::default() }, tail);
         }
         assert_eq!((ring.oldest(), ring.newest()), (2_500, 3_000));
         assert!(ring.get(2_499).is_none() && ring.get(3_001).is_none());
-        assert_eq!(ring.get(2_500).unwrap().undo_end, 250_000);
+        assert_eq!(ring.get(2_500).unwrap().undo_end.records, 250_000);
         assert_eq!((ring.at(0), ring.at(1_300), ring.at(9_999)), (2_500, 2_601, 3_000));
         ring.truncate(2_600);
         assert_eq!((ring.newest(), ring.at(9_999)), (2_600, 2_600));

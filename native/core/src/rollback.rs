@@ -5,14 +5,14 @@
 
 use lodestone_memory::Status;
 use lodestone_memory::nodes::{Node, SLOT_NONE};
-use lodestone_memory::slots::{SLOT_WORDS, words_used};
+use lodestone_memory::slots::{SLOT_WORDS, SlotImage};
 
 use crate::edges::{EdgeChange, EdgeStore};
 use crate::state::{RollbackReport, StateWith};
-use crate::undo::{UndoKind, UndoPlace, UndoRecord};
+use crate::undo::{ImagePlace, UndoKind, UndoRecord};
 
 /// Records that are read, prefetched and undone together. From 24 on the memory is kept busy.
-const LOOK_AHEAD_RECORDS: usize = 64;
+const LOOK_AHEAD_RECORDS: usize = 128;
 
 impl<E: EdgeStore> StateWith<E> {
     /// Takes the state back to `revision`: slots, versions, edges, hash, exactly. The next commit is `revision + 1` on
@@ -30,18 +30,21 @@ impl<E: EdgeStore> StateWith<E> {
         let from_revision = self.revision();
         let mut records = 0;
         let mut ahead = [UndoRecord::NONE; LOOK_AHEAD_RECORDS];
-        while self.undo.head() > target.undo_end {
+        let mut edge_places = [E::Place::default(); LOOK_AHEAD_RECORDS];
+        while self.undo.head() != target.undo_end {
             let count = self.undo.read_back(target.undo_end, &mut ahead);
-            ahead[..count].iter().for_each(|record| self.prefetch_entries(record));
-            ahead[..count].iter().for_each(|record| self.prefetch_behind_entries(record));
-            for record in &ahead[..count] {
+            assert!(count > 0, "the undo ring does not meet the revision's boundary");
+            for (record, place) in ahead[..count].iter().zip(&mut edge_places) {
+                *place = self.prefetch_entries(record);
+            }
+            edge_places[..count].iter().for_each(|place| self.edges.prefetch_behind(*place));
+            for (record, edge_place) in ahead[..count].iter().zip(edge_places) {
                 let place = self.undo.take_off(record);
-                self.undo_record(record, place, &mut changed);
+                self.undo_record(record, place, edge_place, &mut changed);
             }
             records += count as u64;
         }
         self.restore_slots();
-        assert!(self.undo.head() == target.undo_end, "the undo ring does not meet the revision's boundary");
         assert!(
             self.edges.count() == target.edges,
             "the number of edges after a rollback differs from the one recorded"
@@ -55,29 +58,32 @@ impl<E: EdgeStore> StateWith<E> {
         Ok(RollbackReport { from_revision, to_revision: revision, records, hash, branch, edges })
     }
 
-    /// Asks for what undoing the record looks up first.
-    fn prefetch_entries(&self, record: &UndoRecord) {
-        match record.kind {
-            UndoKind::Edge => self.edges.prefetch(record.node, record.aux as u32),
-            UndoKind::Write => {}
-            UndoKind::Acquire | UndoKind::Release => self.nodes.prefetch(record.node),
-        }
-    }
-
-    /// Asks for what only the first look tells.
-    fn prefetch_behind_entries(&self, record: &UndoRecord) {
-        if record.kind == UndoKind::Edge {
-            self.edges.prefetch_behind(record.node, record.aux as u32);
-        }
-    }
-
-    fn undo_record(&mut self, record: &UndoRecord, place: UndoPlace, changed: &mut impl FnMut(EdgeChange)) {
+    /// Asks for what undoing the record looks up; returns the place of its edge, if it is about one.
+    fn prefetch_entries(&self, record: &UndoRecord) -> E::Place {
         match record.kind {
             UndoKind::Edge => {
-                let edge =
-                    EdgeChange { source: record.node, target: record.aux as u32, mask: (record.aux >> 32) as u32 };
-                self.edges.set(edge.source, edge.target, edge.mask);
-                changed(edge);
+                let place = self.edges.place(record.node, record.aux as u32);
+                self.edges.prefetch(place);
+                return place;
+            }
+            UndoKind::Write => self.restores.prefetch(record.aux as u32),
+            UndoKind::Acquire | UndoKind::Release => self.nodes.prefetch(record.node),
+        }
+        E::Place::default()
+    }
+
+    fn undo_record(
+        &mut self,
+        record: &UndoRecord,
+        place: ImagePlace,
+        edge_place: E::Place,
+        changed: &mut impl FnMut(EdgeChange),
+    ) {
+        match record.kind {
+            UndoKind::Edge => {
+                let (target, mask) = (record.aux as u32, (record.aux >> 32) as u32);
+                self.edges.set_at(edge_place, mask);
+                changed(EdgeChange { source: record.node, target, mask });
             }
             UndoKind::Write => self.restores.note(record.aux as u32, place),
             UndoKind::Acquire => self.undo_acquire(record),
@@ -95,41 +101,42 @@ impl<E: EdgeStore> StateWith<E> {
         self.nodes.update(record.node, to, || slots.store(node.slot, &[0; SLOT_WORDS], words));
     }
 
-    fn undo_release(&mut self, record: &UndoRecord, place: UndoPlace) {
-        let (_, image) = self.undo.taken(place);
+    fn undo_release(&mut self, record: &UndoRecord, place: ImagePlace) {
+        let (image, words) = self.undo.image(place);
         let (slot, version) = (record.aux as u32, image[2]);
         self.free_slots.take(slot);
         self.tenants.take(record.tenant, slot);
         let slots = self.slots;
-        self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, &image, words_used(&image)));
+        self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, &image, words));
     }
 
     /// Puts the images noted on the way back into their slots.
     fn restore_slots(&mut self) {
-        let mut some = [(0, UndoPlace { header: 0 }); LOOK_AHEAD_RECORDS];
+        let mut some = [(0, 0); LOOK_AHEAD_RECORDS];
         loop {
             let count = self.restores.take(&mut some);
             if count == 0 {
                 return;
             }
             for (slot, place) in &some[..count] {
-                self.undo.prefetch_taken(*place);
+                self.undo.prefetch_image(*place);
                 self.slots.prefetch(*slot, 1);
             }
-            for (slot, place) in &some[..count] {
-                let (record, _) = self.undo.taken(*place);
-                self.nodes.prefetch(record.node);
-                self.slots.prefetch(*slot, record.payload_bytes());
-            }
+            some[..count].iter().for_each(|(_, place)| self.nodes.prefetch(node_of(&self.undo.image(*place).0)));
             some[..count].iter().for_each(|(slot, place)| self.restore_slot(*slot, *place));
         }
     }
 
-    fn restore_slot(&mut self, slot: u32, place: UndoPlace) {
-        let (record, image) = self.undo.taken(place);
+    fn restore_slot(&mut self, slot: u32, place: ImagePlace) {
+        let (image, words) = self.undo.image(place);
         let (_, undone_words) = self.slots.load_used(slot);
-        let words = words_used(&image).max(undone_words);
         let slots = self.slots;
-        self.nodes.update(record.node, Node { slot, version: image[2] }, || slots.store(slot, &image, words));
+        let store = || slots.store(slot, &image, words.max(undone_words));
+        self.nodes.update(node_of(&image), Node { slot, version: image[2] }, store);
     }
+}
+
+/// The node that a slot belongs to, which is the source of its last move.
+fn node_of(image: &SlotImage) -> u32 {
+    image[0] as u32
 }

@@ -8,7 +8,7 @@ use lodestone_memory::slots::{FreeSlots, SLOT_WORDS, SlotImage, SlotWords, words
 use lodestone_memory::{Record, RecordHead, RecordKind, Status};
 
 use crate::edges::{EdgeChange, EdgeSizes, EdgeStore, EdgeTable};
-use crate::hash::StateHash;
+use crate::hash::{EdgeEnds, StateHash};
 use crate::packet::{Move, source_of};
 use crate::restores::SlotRestores;
 use crate::revisions::{Revision, RevisionRing};
@@ -123,6 +123,8 @@ pub struct StateWith<E: EdgeStore> {
     pub(crate) moves_accepted: u64,
     pub(crate) last_commit_unix_ms: u64,
     changes: Vec<EdgeChange>,
+    /// Where the edge of each record or arc of the batch under way is looked for.
+    pub(crate) places: Vec<E::Place>,
     nodes_max: u32,
 }
 
@@ -139,6 +141,8 @@ impl<E: EdgeStore> StateWith<E> {
         }
         let mut changes = Vec::new();
         changes.try_reserve_exact(PUT_ARCS_MAX).map_err(|_| StateError::Memory("the list of changes"))?;
+        let mut places = Vec::new();
+        places.try_reserve_exact(PUT_ARCS_MAX).map_err(|_| StateError::Memory("the places of a batch"))?;
         let undo = UndoRing::new(config.window_bytes);
         let nodes_max = nodes.len() as u32;
         Ok(StateWith {
@@ -157,6 +161,7 @@ impl<E: EdgeStore> StateWith<E> {
             moves_accepted: 0,
             last_commit_unix_ms: config.start_unix_ms,
             changes,
+            places,
             nodes_max,
         })
     }
@@ -172,9 +177,11 @@ impl<E: EdgeStore> StateWith<E> {
         self.changes.clear();
         self.prefetch_batch(records);
         let mut accepted = 0;
-        for (record, outcome) in records.iter().zip(outcomes) {
+        for (index, (record, outcome)) in records.iter().zip(outcomes).enumerate() {
             let (node, result) = match record.head.kind {
-                RecordKind::Move => (source_of(record.packet), self.apply_move(&record.head, record.packet)),
+                RecordKind::Move => {
+                    (source_of(record.packet), self.apply_move(&record.head, record.packet, self.places[index]))
+                }
                 RecordKind::Release => (record.head.node, self.apply_release(&record.head)),
                 RecordKind::Route | RecordKind::Read => unreachable!("a batch holds MOVEs and RELEASEs only"),
             };
@@ -203,15 +210,15 @@ impl<E: EdgeStore> StateWith<E> {
         if let Some(index) = arcs.iter().position(bad) {
             return Err(PutError::OutOfBounds { index });
         }
-        arcs.iter().for_each(|arc| self.edges.prefetch(arc.source, arc.target));
+        self.prefetch_arcs(arcs);
         let room = u64::from(self.edges.edges_max() - self.edges.count());
         // An arc that stands twice counts twice here: the bound is then refused a little early, never passed.
-        let is_new = |arc: &&EdgeChange| self.edges.mask(arc.source, arc.target) == 0;
-        if arcs.len() as u64 > room && arcs.iter().filter(is_new).count() as u64 > room {
+        let is_new = |place: &&E::Place| self.edges.mask_at(**place) == 0;
+        if arcs.len() as u64 > room && self.places.iter().filter(is_new).count() as u64 > room {
             return Err(PutError::GraphFull);
         }
         self.changes.clear();
-        arcs.iter().for_each(|arc| self.set_edge(*arc));
+        arcs.iter().enumerate().for_each(|(index, arc)| self.set_edge(*arc, self.places[index]));
         if !self.changes.is_empty() {
             self.commit(now_unix_ms);
         }
@@ -223,7 +230,7 @@ impl<E: EdgeStore> StateWith<E> {
         &self.changes
     }
 
-    fn apply_move(&mut self, head: &RecordHead, packet: &[u8]) -> Result<(), Status> {
+    fn apply_move(&mut self, head: &RecordHead, packet: &[u8], place: E::Place) -> Result<(), Status> {
         if head.status != Status::Ok {
             return Err(head.status);
         }
@@ -236,11 +243,11 @@ impl<E: EdgeStore> StateWith<E> {
         }
         let acquired = if node.slot == SLOT_NONE { Some(self.free_slot_for(head.tenant)?) } else { None };
         let edge = EdgeChange { source: mv.source, target: mv.target, mask: mv.mask };
-        if mv.mask != 0 && !self.edges.has_room() && self.edges.mask(mv.source, mv.target) == 0 {
+        if mv.mask != 0 && !self.edges.has_room() && self.edges.mask_at(place) == 0 {
             return Err(Status::GraphFull);
         }
         self.write_slot(mv, node, acquired);
-        self.set_edge(edge);
+        self.set_edge(edge, place);
         Ok(())
     }
 
@@ -299,8 +306,8 @@ impl<E: EdgeStore> StateWith<E> {
         Ok(())
     }
 
-    fn set_edge(&mut self, edge: EdgeChange) {
-        let before = self.edges.set(edge.source, edge.target, edge.mask);
+    fn set_edge(&mut self, edge: EdgeChange, place: E::Place) {
+        let before = self.edges.set_at(place, edge.mask);
         if before == edge.mask {
             return;
         }
@@ -309,12 +316,14 @@ impl<E: EdgeStore> StateWith<E> {
         self.changes.push(edge);
     }
 
+    #[inline]
     fn rehash_edge(&mut self, edge: EdgeChange, before: u32) {
+        let ends = EdgeEnds::new(edge.source, edge.target);
         if before != 0 {
-            self.hash.remove(StateHash::of_edge(edge.source, edge.target, before));
+            self.hash.remove(ends.with_mask(before));
         }
         if edge.mask != 0 {
-            self.hash.add(StateHash::of_edge(edge.source, edge.target, edge.mask));
+            self.hash.add(ends.with_mask(edge.mask));
         }
     }
 
@@ -434,7 +443,7 @@ impl<E: EdgeStore> StateWith<E> {
 
     /// Bytes of history in the undo ring.
     pub fn undo_bytes_used(&self) -> u64 {
-        self.undo.head() - self.undo.tail()
+        self.undo.bytes_used()
     }
 
     /// What to publish now.

@@ -46,7 +46,7 @@ fn set(engine: &mut Engine, source: u32, target: u32, mask: u32) -> lodestone_me
 #[test]
 fn a_hub_of_a_hundred_thousand_edges_comes_goes_and_comes_back() {
     let (nodes, hub) = (100_001, 100_000);
-    let mut engine = engine(nodes, 100_001, 8 << 20);
+    let mut engine = engine(nodes, 100_001, 24 << 20);
     let arcs: Vec<_> = (0..hub).map(|target| EdgeChange { source: hub, target, mask: target + 1 }).collect();
     put(&mut engine, &arcs);
     let (full, hash) = (engine.state.revision(), engine.state.hash());

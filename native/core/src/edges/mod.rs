@@ -33,6 +33,9 @@ pub struct EdgeSizes {
 /// One thread at a time. What it answers depends on the edges alone, never on the order in which they came, on the salt,
 /// or on earlier changes. It takes all memory when it is made.
 pub trait EdgeStore: Sized {
+    /// Where an edge is looked for.
+    type Place: Copy + Default;
+
     /// An empty store. The salt is mixed into the places of edges, so that nobody can choose edges that collide. `None`
     /// where the system has not the memory.
     fn new(sizes: EdgeSizes, salt: u64) -> Option<Self>;
@@ -48,18 +51,32 @@ pub trait EdgeStore: Sized {
         self.count() < self.edges_max()
     }
 
-    /// Asks for the memory that is looked at first for this edge, ahead of [`EdgeStore::mask`] or [`EdgeStore::set`].
-    fn prefetch(&self, source: u32, target: u32);
+    /// Where the edge is looked for: computed once, used for all that is done to the edge in one batch. Stays right
+    /// whatever is set meanwhile.
+    fn place(&self, source: u32, target: u32) -> Self::Place;
 
-    /// Asks for what only the memory of [`EdgeStore::prefetch`] tells the place of.
-    fn prefetch_behind(&self, _source: u32, _target: u32) {}
+    /// Asks for the memory that is looked at first for this place, ahead of the others below.
+    fn prefetch(&self, place: Self::Place);
+
+    /// Asks for what only the memory of [`EdgeStore::prefetch`] tells where it lies.
+    fn prefetch_behind(&self, _place: Self::Place) {}
 
     /// The mask of the edge, 0 where there is none.
-    fn mask(&self, source: u32, target: u32) -> u32;
+    fn mask_at(&self, place: Self::Place) -> u32;
 
     /// Sets the edge to the mask, 0 removes it, and returns the mask from before. A new edge needs
     /// [`EdgeStore::has_room`].
-    fn set(&mut self, source: u32, target: u32, mask: u32) -> u32;
+    fn set_at(&mut self, place: Self::Place, mask: u32) -> u32;
+
+    /// [`EdgeStore::mask_at`] for a single look.
+    fn mask(&self, source: u32, target: u32) -> u32 {
+        self.mask_at(self.place(source, target))
+    }
+
+    /// [`EdgeStore::set_at`] for a single change.
+    fn set(&mut self, source: u32, target: u32, mask: u32) -> u32 {
+        self.set_at(self.place(source, target), mask)
+    }
 
     /// Every edge, in an order that means nothing.
     fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_;
