@@ -246,7 +246,7 @@ impl<E: EdgeStore> StateWith<E> {
         if mv.mask != 0 && !self.edges.has_room() && self.edges.mask_at(place) == 0 {
             return Err(Status::GraphFull);
         }
-        self.write_slot(mv, node, acquired);
+        self.write_slot(&mv, node, acquired);
         self.set_edge(edge, place);
         Ok(())
     }
@@ -258,11 +258,10 @@ impl<E: EdgeStore> StateWith<E> {
         slot.map(|slot| (slot, entry)).ok_or(Status::ArenaExhausted)
     }
 
-    fn write_slot(&mut self, mv: Move, node: Node, acquired: Option<(u32, u8)>) {
+    fn write_slot(&mut self, mv: &Move<'_>, node: Node, acquired: Option<(u32, u8)>) {
         let source = mv.source;
         let version = node.version + 1;
-        let image = mv.into_image(version);
-        let words = words_used(&image);
+        let (image, words) = mv.image(version);
         let (slot, words_stored) = match acquired {
             Some((slot, entry)) => {
                 self.free_slots.take(slot);

@@ -209,7 +209,7 @@ mod tests {
         let mut image: SlotImage =
             std::array::from_fn(|index| if (index as u64) < words { index as u64 + 1 } else { 0 });
         image[0] = 2;
-        image[1] = (words - 3) * 8 << 48;
+        image[1] = ((words - 3) * 8) << 48;
         image
     }
 

@@ -99,7 +99,8 @@ mod tests {
     /// Stars, chains, grids, all pairs of few nodes: no part of the numbers gets many more of them than its share.
     #[test]
     fn edges_with_a_pattern_spread_evenly() {
-        let patterns: [(&str, fn(u32) -> (u32, u32)); 5] = [
+        type Pattern = fn(u32) -> (u32, u32);
+        let patterns: [(&str, Pattern); 5] = [
             ("star", |number| (77, number + 1_000)),
             ("inward star", |number| (number + 1_000, 77)),
             ("chain", |number| (number, number + 1)),
