@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What takes too long for every day: valgrind over a Rust driver of core and memory. memcheck: no bad access, no leak;
+# What takes too long for every day: models of the lock-free parts, a thousand killed producers, and valgrind over a Rust driver of core and memory. memcheck: no bad access, no leak;
 # massif: the heap stays flat through millions of moves, routes and rollbacks.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
@@ -7,6 +7,15 @@ need valgrind
 driver=core_driver
 memcheck_moves=1000000
 massif_moves=10000000
+
+fault_rounds=1000
+
+echo '== models of the lock-free parts (loom)'
+ci/models.sh
+echo "== $fault_rounds producers killed in the middle of their work"
+ci/step.sh faults "killing $fault_rounds producers" env LODESTONE_FAULT_ROUNDS="$fault_rounds" \
+    cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib rings::faults -- --nocapture ||
+    fail 'a killed producer lost, tore or stopped something' 'What to do: see above; LODESTONE_SEED repeats the moments.'
 
 echo "== valgrind over the example $driver of lodestone-core, release code with line tables"
 cargo build --manifest-path native/Cargo.toml --profile traceable --locked -p lodestone-core --example "$driver" ||
@@ -21,4 +30,4 @@ ci/step.sh massif "massif, $massif_moves moves" \
     valgrind --tool=massif --massif-out-file=target/slow/massif.out "$driver" --moves "$massif_moves" ||
     fail 'the driver failed under massif'
 python3 ci/check-massif.py target/slow/massif.out || fail 'the heap is not flat' 'What to do: ms_print target/slow/massif.out'
-passed 'memcheck and massif'
+passed 'models, killed producers, memcheck and massif'
