@@ -9,7 +9,7 @@ use lodestone_core::{EdgeChange, PutError, RollbackReport, StateHash};
 use lodestone_memory::Status;
 use lodestone_transport::SessionEvent;
 
-use crate::pathfinder_thread::LocalRoute;
+use crate::routes::LocalRoutes;
 
 /// Calls under way at once; a further one waits.
 pub(crate) const CONTROL_QUEUE_MAX: usize = 1_024;
@@ -40,7 +40,7 @@ pub(crate) enum Control {
     Verify { reply: Reply<HashReport> },
     RevisionAt { unix_ms: u64, reply: Reply<u64> },
     Put { arcs: Vec<EdgeChange>, reply: Reply<PutAnswer> },
-    Route { source: u32, target: u32, reply: Reply<Result<LocalRoute, Status>> },
+    Routes(LocalRoutes),
     Session(SessionEvent),
     Stop,
 }

@@ -26,10 +26,12 @@ mod control;
 mod engine;
 mod error;
 mod feed;
+mod finder;
 mod load;
 mod local;
 mod pathfinder_thread;
 mod poison;
+mod routes;
 mod writer;
 
 pub use config::Config;
@@ -41,4 +43,4 @@ pub use local::{LocalDecision, LocalKind, LocalMove};
 pub use lodestone_core::{RollbackReport, StateHash};
 pub use lodestone_memory::Status;
 pub use lodestone_transport::SessionInfo;
-pub use pathfinder_thread::LocalRoute;
+pub use routes::{LocalRoute, PendingRoutes, ROUTES_MAX, RouteBatch};
