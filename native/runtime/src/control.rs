@@ -2,6 +2,8 @@
 //!
 //! They go through a bounded queue of their own and share no lock with the packet path.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -35,11 +37,27 @@ pub(crate) struct PutAnswer {
 
 /// What can be asked.
 pub(crate) enum Control {
-    Rollback { revision: u64, reply: Reply<Result<(RollbackReport, Duration), Status>> },
-    Hash { revision: Option<u64>, reply: Reply<Result<HashReport, Status>> },
-    Verify { reply: Reply<HashReport> },
-    RevisionAt { unix_ms: u64, reply: Reply<u64> },
-    Put { arcs: Vec<EdgeChange>, reply: Reply<PutAnswer> },
+    Rollback {
+        revision: u64,
+        reply: Reply<Result<(RollbackReport, Duration), Status>>,
+    },
+    Hash {
+        revision: Option<u64>,
+        reply: Reply<Result<HashReport, Status>>,
+    },
+    Verify {
+        reply: Reply<HashReport>,
+    },
+    RevisionAt {
+        unix_ms: u64,
+        reply: Reply<u64>,
+    },
+    /// `failed` is shared by all parts of one load: after one that was refused nothing more of it is set.
+    Put {
+        arcs: Vec<EdgeChange>,
+        failed: Arc<AtomicBool>,
+        reply: Reply<PutAnswer>,
+    },
     Routes(LocalRoutes),
     Session(SessionEvent),
     Stop,

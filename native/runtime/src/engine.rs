@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::now_unix_ms;
 use crate::config::{Config, PathfinderPlace};
-use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, PutAnswer, Reply};
+use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
@@ -150,7 +150,8 @@ impl Engine {
         &self.description
     }
 
-    pub(crate) fn counters(&self) -> Counters {
+    /// The engine's counters, those that the shared region shows.
+    pub fn counters(&self) -> Counters {
         self.counters
     }
 
@@ -205,10 +206,6 @@ impl Engine {
     pub fn revision_before(&self, age_ms: u64) -> Result<u64, EngineError> {
         let unix_ms = now_unix_ms().saturating_sub(age_ms);
         self.call(|reply| Control::RevisionAt { unix_ms, reply })
-    }
-
-    pub(crate) fn put_some(&self, arcs: Vec<lodestone_core::EdgeChange>) -> Result<PutAnswer, EngineError> {
-        self.call(|reply| Control::Put { arcs, reply })
     }
 
     /// The live sessions.
@@ -298,6 +295,11 @@ impl Engine {
     fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {
         let (reply, answer): (SyncSender<T>, _) = sync_channel(1);
         self.send(control(reply))?;
+        self.receive(&answer)
+    }
+
+    /// Waits for the answer to a call that was sent.
+    pub(crate) fn receive<T>(&self, answer: &Receiver<T>) -> Result<T, EngineError> {
         answer.recv_timeout(CONTROL_TIMEOUT).map_err(|error| match error {
             RecvTimeoutError::Disconnected => self.explain(EngineError::Closed),
             RecvTimeoutError::Timeout => EngineError::Timeout(format!(

@@ -5,12 +5,13 @@
 //! batch before it, so that it sees exactly the frames before it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use lodestone_core::{BATCH_RECORDS_MAX, Outcome, State, StateHash};
+use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, PutError, State, StateHash};
 use lodestone_memory::events::{Event, EventRing};
 use lodestone_memory::header::Header;
 use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Record, RecordKind, Status};
@@ -109,7 +110,12 @@ impl Writer {
         let mut any = false;
         while let Poll::Ready(Some(control)) = self.control.poll_recv(context) {
             any = true;
+            // A load always has its next part here, and who asks for routes may ask again at once: moves come in between.
+            let takes_long = matches!(control, Control::Put { .. } | Control::Routes(_));
             self.serve(control);
+            if takes_long {
+                break;
+            }
         }
         any
     }
@@ -274,10 +280,8 @@ impl Writer {
             Control::RevisionAt { unix_ms, reply } => {
                 let _ = reply.try_send(self.state.revision_at(unix_ms));
             }
-            Control::Put { arcs, reply } => {
-                let before = self.state.revision();
-                let result = self.state.put_arcs(now_unix_ms(), &arcs);
-                self.publish(result.is_ok_and(|revision| revision > before));
+            Control::Put { arcs, failed, reply } => {
+                let result = self.put(&arcs, &failed);
                 let _ = reply.try_send(PutAnswer { arcs, result, edges: self.state.to_commit().edges });
             }
             Control::Routes(routes) => self.route(RouteReply::Local(routes), 0),
@@ -289,6 +293,18 @@ impl Writer {
             }
             Control::Stop => self.watch.stopping = true,
         }
+    }
+
+    /// One part of a load. Only this thread sets or reads the mark of failure, which goes with the parts.
+    fn put(&mut self, arcs: &[EdgeChange], failed: &AtomicBool) -> Result<u64, PutError> {
+        if failed.load(Ordering::Relaxed) {
+            return Err(PutError::GraphFull);
+        }
+        let before = self.state.revision();
+        let result = self.state.put_arcs(now_unix_ms(), arcs);
+        failed.store(result.is_err(), Ordering::Relaxed);
+        self.publish(result.is_ok_and(|revision| revision > before));
+        result
     }
 
     fn rollback(&mut self, revision: u64) -> Result<(lodestone_core::RollbackReport, Duration), Status> {
