@@ -76,7 +76,7 @@ counter_ids! {
     EventsDropped = 26 "events_dropped",
     /// Arcs taken in by the bulk load under way or done last.
     LoadDone = 27 "load_done",
-    /// Arcs of that bulk load.
+    /// Arcs of that bulk load; 0 while nobody knows.
     LoadTotal = 28 "load_total",
     /// Committed changes that the pathfinder has not applied yet.
     PathfinderLag = 29 "pathfinder_lag",
@@ -92,6 +92,8 @@ counter_ids! {
     UndoBytesUsed = 34 "undo_bytes_used",
     /// Times the engine waited for the pathfinder to make room for committed changes.
     PathfinderWaits = 35 "pathfinder_waits",
+    /// Routes not searched to the end because nobody waited for them any more.
+    RoutesCancelled = 36 "routes_cancelled",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

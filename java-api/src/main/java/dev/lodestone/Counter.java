@@ -60,7 +60,7 @@ public enum Counter {
     EVENTS_DROPPED,
     /** Arcs taken in by the bulk load under way or done last. */
     LOAD_DONE,
-    /** Arcs of that bulk load. */
+    /** Arcs of that bulk load; 0 while nobody knows. */
     LOAD_TOTAL,
     /** Committed changes that the pathfinder has not applied yet: now. */
     PATHFINDER_LAG,
@@ -75,7 +75,9 @@ public enum Counter {
     /** Bytes of the undo ring that hold history: now. */
     UNDO_BYTES_USED,
     /** Times the engine waited for the pathfinder to make room for committed changes. */
-    PATHFINDER_WAITS;
+    PATHFINDER_WAITS,
+    /** Routes not searched to the end because nobody waited for them any more. */
+    ROUTES_CANCELLED;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {
