@@ -52,6 +52,26 @@ pub struct VLine {
     words_moved: u64,
 }
 
+/// How the words are laid out.
+struct Room {
+    /// Behind the heads of nodes, where the pages begin.
+    first_word: u64,
+    page_words: u32,
+    pages: u64,
+}
+
+impl Room {
+    fn new(sizes: EdgeSizes) -> Room {
+        let page_words = if sizes.edges_max < SMALL_EDGES_MAX { PAGE_WORDS_SMALL } else { PAGE_WORDS };
+        let pages = pages_for(u64::from(sizes.edges_max) * 15 / 4 + 1, page_words);
+        Room { first_word: u64::from(sizes.nodes_max).next_multiple_of(u64::from(page_words)), page_words, pages }
+    }
+
+    fn words(&self) -> u64 {
+        self.first_word + self.pages * u64::from(self.page_words)
+    }
+}
+
 /// The secret of the hash.
 #[derive(Clone, Copy, Debug)]
 struct Salt {
@@ -127,7 +147,6 @@ impl EdgeStore for VLine {
     }
 
     fn set(&mut self, source: u32, target: u32, mask: u32) -> u32 {
-        debug_assert!(source != target);
         let hash = self.salt.hash(target);
         let place = self.leaf_of(source, hash);
         let head = Head(self.words[place.head]);
@@ -170,14 +189,12 @@ impl VLine {
     /// As [`EdgeStore::new`]; memory that is not touched now is taken from the system at its first use.
     pub(crate) fn with_memory(sizes: EdgeSizes, salt: u64, touch: bool) -> Option<VLine> {
         let EdgeSizes { nodes_max, edges_max } = sizes;
-        let page_words = if edges_max < SMALL_EDGES_MAX { PAGE_WORDS_SMALL } else { PAGE_WORDS };
-        let pages = pages_for(u64::from(edges_max) * 15 / 4 + 1, page_words);
-        let first_word = nodes_max.checked_next_multiple_of(page_words).filter(|_| nodes_max <= NODES_MAX)?;
-        let words = u32::try_from(pages * u64::from(page_words) + u64::from(first_word)).ok()?;
+        let Room { first_word, page_words, pages } = Room::new(sizes);
+        let words = u32::try_from(Room::new(sizes).words()).ok().filter(|_| nodes_max <= NODES_MAX)?;
         let usual = if touch { first_word as usize + edges_max as usize / 2 * 3 } else { 0 };
         Some(VLine {
             words: HugeSlice::reserve(words as usize, usual.min(words as usize))?,
-            blocks: Blocks::new(first_word, pages as u32, page_words)?,
+            blocks: Blocks::new(first_word as u32, pages as u32, page_words)?,
             salt: Salt::new(salt),
             nodes_max,
             edges_max,
@@ -186,8 +203,12 @@ impl VLine {
         })
     }
 
+    /// Bytes of addresses that a store of these sizes takes.
+    pub(crate) fn bytes_reserved(sizes: EdgeSizes) -> u64 {
+        Room::new(sizes).words() * 8
+    }
+
     /// Nodes there are: ids are below this.
-    #[allow(dead_code, reason = "until the graph uses it")]
     pub(crate) fn nodes_max(&self) -> u32 {
         self.nodes_max
     }
