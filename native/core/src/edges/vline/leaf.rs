@@ -85,11 +85,29 @@ fn find_in_few(cells: &[u64], target: u32) -> Place {
 }
 
 /// Puts in a cell whose target is not there yet; there must be room.
+#[inline(always)]
 pub(super) fn insert(cells: &mut [u64], cell: u64, hash: u32) {
-    match find(cells, target_of(cell), hash) {
-        Place::Free(place) => cells[place] = cell,
-        place => unreachable!("a new edge meets {place:?}"),
+    let home = home_line(hash, cells.len());
+    let (lines, rest) = cells.as_chunks_mut::<LINE_CELLS>();
+    if lines.is_empty() {
+        return put_into_first_free(rest, cell);
     }
+    let mut line = home;
+    loop {
+        let free = lines[line].iter().enumerate().fold(0, |free, (index, cell)| free | u32::from(*cell == 0) << index);
+        if free != 0 {
+            lines[line][free.trailing_zeros() as usize] = cell;
+            return;
+        }
+        line = if line + 1 == lines.len() { 0 } else { line + 1 };
+        debug_assert!(line != home, "a leaf with room has a free cell");
+    }
+}
+
+fn put_into_first_free(cells: &mut [u64], cell: u64) {
+    let free = cells.iter().position(|cell| *cell == 0);
+    debug_assert!(free.is_some(), "a leaf with room has a free cell");
+    free.into_iter().for_each(|place| cells[place] = cell);
 }
 
 /// Empties the cell. Where its line was full, edges may have gone on to later lines for want of a cell here: one of

@@ -132,7 +132,11 @@ impl EdgeStore for VLine {
     fn prefetch_behind(&self, source: u32, target: u32) {
         let place = self.leaf_of(source, self.salt.hash(target));
         let cells = &self.words[Head(self.words[place.head]).cells()];
-        if let Some(cell) = cells.get(leaf::home_line(place.hash, cells.len()) * LINE_CELLS) {
+        let home = leaf::home_line(place.hash, cells.len()) * LINE_CELLS;
+        if let Some(cell) = cells.get(home) {
+            prefetch(cell);
+        }
+        if let Some(cell) = cells.get(home + LINE_CELLS) {
             prefetch(cell);
         }
     }
