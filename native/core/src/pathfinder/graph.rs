@@ -29,6 +29,31 @@ impl Adjacency {
         self.0.arcs(node).map(|(other, mask)| (other, u64::from(mask & 0xff)))
     }
 
+    /// Tells the edges of a node whose weight is at most `weight_max`, at most 255, in no order that may matter.
+    #[inline(always)]
+    pub(super) fn arcs_up_to(&self, node: u32, weight_max: u64, mut visit: impl FnMut(u32, u64)) {
+        // A free cell is 0 and wraps round to more than any edge.
+        let most = weight_max << 32 | u64::from(u32::MAX);
+        for cells in self.0.leaves(node) {
+            for cell in cells {
+                let cell = cell.wrapping_sub(u64::from(PRESENT) << 32);
+                if cell <= most {
+                    visit(cell as u32, cell >> 32);
+                }
+            }
+        }
+    }
+
+    /// Asks for the word that tells where the edges of a node lie.
+    pub(super) fn prefetch_head(&self, node: u32) {
+        self.0.prefetch_head(node);
+    }
+
+    /// Asks for the edges of a node, as far as one word tells where they lie.
+    pub(super) fn prefetch_arcs(&self, node: u32) {
+        self.0.prefetch_leaf(node);
+    }
+
     /// Sets the weight or, with `None`, removes the edge; the weight from before.
     fn set(&mut self, node: u32, other: u32, weight: Option<u32>) -> Option<u32> {
         let before = self.0.set(node, other, weight.map_or(0, |weight| PRESENT | weight));

@@ -19,7 +19,7 @@
 //! forward label is always the length of a real path, a predecessor whose label fits is truly tight. The walk back from
 //! the target picks the lowest of those.
 
-use super::graph::Graph;
+use super::graph::{Adjacency, Graph};
 use super::{NONE, PathfinderError, RouteStatus, filled};
 
 /// Bits of the edge count in a label. With at most 2^27 nodes the sum of two counts fits, and above it the sum of two
@@ -36,6 +36,12 @@ const BUCKETS: usize = 256;
 /// Largest number of a query; two bits of a stamp tell the directions.
 const QUERY_MAX: u32 = u32::MAX >> 2;
 
+/// The largest weight of an edge.
+const WEIGHT_MAX: u64 = 255;
+
+/// How many vertices ahead of the one being settled the edges are asked for.
+const LOOK_AHEAD: usize = 2;
+
 const FORWARD: usize = 0;
 const BACKWARD: usize = 1;
 
@@ -45,6 +51,15 @@ fn label(distance: u64, edges: u64) -> u64 {
 
 fn cost(weight: u64) -> u64 {
     label(weight, 1)
+}
+
+/// What a label must keep to be of use while one level is settled.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Smallest unsettled label of the other direction.
+    other_top: u64,
+    /// Smallest sum of two labels so far.
+    sum_max: u64,
 }
 
 /// What one direction knows of its vertices. Arrays apart, because neighbours in a road network often have close ids
@@ -234,6 +249,16 @@ impl Queue {
         None
     }
 
+    /// Asks for the edges of a vertex that is settled soon.
+    fn prefetch_next(&self, adjacency: &Adjacency) {
+        if let Some(&entry) = self.current.get(self.current_taken + LOOK_AHEAD) {
+            adjacency.prefetch_head(entry as u32);
+        }
+        if let Some(&entry) = self.current.get(self.current_taken + LOOK_AHEAD - 1) {
+            adjacency.prefetch_arcs(entry as u32);
+        }
+    }
+
     /// Takes out one vertex of exactly this label, which must be the smallest in the queue.
     fn take(&mut self, vertices: &Vertices, top: u64) -> Option<u32> {
         let vertex = if self.next_on_time(vertices) == top {
@@ -303,7 +328,7 @@ impl Search {
         let mut tops = [0_u64; 2];
         while tops[FORWARD].saturating_add(tops[BACKWARD]) < self.best {
             let side = usize::from(self.queues[BACKWARD].waiting < self.queues[FORWARD].waiting);
-            if !self.settle_level(graph, side, tops[side], budget) {
+            if !self.settle_level(graph, side, tops, budget) {
                 return RouteStatus::Budget;
             }
             tops[side] = self.queues[side].top(&self.sides[side]);
@@ -339,30 +364,40 @@ impl Search {
         self.sides[side].labels[vertex as usize] = label;
     }
 
-    /// Settles all vertices of the label; false if that goes over the budget.
-    fn settle_level(&mut self, graph: &Graph, side: usize, top: u64, budget: u64) -> bool {
+    /// Settles all vertices of the smallest label of a side; false if that goes over the budget.
+    fn settle_level(&mut self, graph: &Graph, side: usize, tops: [u64; 2], budget: u64) -> bool {
         let adjacency = if side == FORWARD { graph.forward() } else { graph.reverse() };
+        // As they are now, for the whole level: what is left out must not depend on the order within it.
+        let bounds = Bounds { other_top: tops[1 - side], sum_max: self.best };
+        let top = tops[side];
+        let weight_max = ((bounds.sum_max - top - 1) >> EDGES_BITS).min(WEIGHT_MAX);
         while let Some(vertex) = self.queues[side].take(&self.sides[side], top) {
             self.settled += 1;
             if self.settled > budget {
                 return false;
             }
-            for (other, weight) in adjacency.arcs(vertex) {
-                self.offer(side, other, top + cost(weight));
-            }
+            self.queues[side].prefetch_next(adjacency);
+            adjacency.arcs_up_to(vertex, weight_max, |other, weight| {
+                self.offer(side, other, top + cost(weight), bounds);
+            });
         }
         true
     }
 
-    /// Lowers the label of a vertex to the offered one if that is smaller.
-    fn offer(&mut self, side: usize, vertex: u32, offered: u64) {
+    /// Lowers the label of a vertex to the offered one if that is smaller and can be a part of a shortest path.
+    #[inline(always)]
+    fn offer(&mut self, side: usize, vertex: u32, offered: u64, bounds: Bounds) {
+        let beyond = self.label(1 - side, vertex);
+        if offered + beyond.min(bounds.other_top) > bounds.sum_max {
+            return;
+        }
         let before = self.label(side, vertex);
         if offered >= before {
             return;
         }
         self.set_label(side, vertex, offered);
         self.queues[side].put(&mut self.sides[side], vertex, before, offered);
-        let sum = offered.saturating_add(self.label(1 - side, vertex));
+        let sum = offered.saturating_add(beyond);
         if sum < self.best {
             self.best = sum;
             self.meetings.clear();

@@ -126,7 +126,7 @@ impl EdgeStore for VLine {
     }
 
     fn prefetch(&self, source: u32, _target: u32) {
-        prefetch(&self.words[source as usize]);
+        self.prefetch_head(source);
     }
 
     fn prefetch_behind(&self, source: u32, target: u32) {
@@ -222,6 +222,18 @@ impl VLine {
     pub fn arcs(&self, source: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         let cells = self.leaves(source).flatten().filter(|cell| **cell != 0);
         cells.map(|cell| (leaf::target_of(*cell), leaf::mask_of(*cell)))
+    }
+
+    /// Asks for the head of a node.
+    pub(crate) fn prefetch_head(&self, source: u32) {
+        prefetch(&self.words[source as usize]);
+    }
+
+    /// Asks for all cells of a node, where they are one leaf, or for the heads of its children.
+    pub(crate) fn prefetch_leaf(&self, source: u32) {
+        let head = Head(self.words[source as usize]);
+        let words = if head.is_node() { head.children() } else { head.cells() };
+        self.words[words].iter().step_by(LINE_CELLS).for_each(prefetch);
     }
 
     /// Lines of 64 bytes that changes have moved to another place so far, rounded down. What one change moves has a
