@@ -1,5 +1,7 @@
 //! The pathfinder's edges, by the node they leave and by the node they enter.
 
+use lodestone_memory::simd::keep_up_to;
+
 use super::{PathfinderConfig, PathfinderError};
 use crate::edges::{EdgeChange, EdgeSizes, EdgeStore, VLine};
 use crate::packet::weight_of;
@@ -10,6 +12,16 @@ const BATCH_CHANGES: usize = 128;
 
 /// Stands in each edge's mask beside its weight, which may be 0 where a mask may not.
 pub(super) const PRESENT: u32 = 1 << 8;
+
+/// Room for the edges of one leaf.
+#[derive(Debug)]
+pub(super) struct Kept(Box<[u64; VLine::LEAF_CELLS_MAX]>);
+
+impl Kept {
+    pub(super) fn new() -> Self {
+        Self(Box::new([0; VLine::LEAF_CELLS_MAX]))
+    }
+}
 
 /// All edges of one direction, by the node they leave (in that direction).
 #[derive(Debug)]
@@ -31,17 +43,23 @@ impl Adjacency {
 
     /// Tells the edges of a node whose weight is at most `weight_max`, at most 255, in no order that may matter.
     #[inline(always)]
-    pub(super) fn arcs_up_to(&self, node: u32, weight_max: u64, mut visit: impl FnMut(u32, u64)) {
+    pub(super) fn arcs_up_to(&self, node: u32, weight_max: u64, kept: &mut Kept, mut visit: impl FnMut(u32, u64)) {
         // A free cell is 0 and wraps round to more than any edge.
         let most = weight_max << 32 | u64::from(u32::MAX);
         for cells in self.0.leaves(node) {
-            for cell in cells {
-                let cell = cell.wrapping_sub(u64::from(PRESENT) << 32);
-                if cell <= most {
-                    visit(cell as u32, cell >> 32);
-                }
-            }
+            let count = keep_up_to(cells, u64::from(PRESENT) << 32, most, &mut kept.0[..]);
+            kept.0[..count].iter().for_each(|arc| visit(*arc as u32, arc >> 32));
         }
+    }
+
+    /// Whether the node has an edge.
+    pub(super) fn has_arcs(&self, node: u32) -> bool {
+        self.0.has_edges(node)
+    }
+
+    /// Number of nodes that have an edge. Looks at all of them.
+    pub(super) fn nodes_with_arcs(&self) -> u32 {
+        (0..self.0.nodes_max()).map(|node| u32::from(self.has_arcs(node))).sum()
     }
 
     /// Asks for the word that tells where the edges of a node lie.

@@ -21,13 +21,15 @@
 //! ```
 
 mod graph;
+mod queue;
 mod search;
+mod sweep;
 
 use std::fmt;
 
 use crate::EdgeChange;
 use crate::packet::weight_of;
-use graph::Graph;
+use graph::{Graph, Kept};
 use search::Search;
 
 /// Most nodes that one pathfinder carries: a label of 64 bits holds the sum of two distances and of two edge counts
@@ -141,6 +143,7 @@ impl Route {
 pub struct Pathfinder {
     graph: Graph,
     search: Search,
+    kept: Kept,
     budget: u64,
 }
 
@@ -152,7 +155,8 @@ impl Pathfinder {
     pub fn new(config: &PathfinderConfig) -> Result<Self, PathfinderError> {
         check_size("nodes_max", config.nodes_max, NODES_MAX)?;
         check_size("edges_max", config.edges_max, EDGES_MAX)?;
-        Ok(Self { graph: Graph::new(config)?, search: Search::new(config.nodes_max)?, budget: config.budget })
+        let (graph, search) = (Graph::new(config)?, Search::new(config.nodes_max)?);
+        Ok(Self { graph, search, kept: Kept::new(), budget: config.budget })
     }
 
     /// Sets the edge `source` → `target` to `mask`; 0 removes it. What changes nothing is allowed and changes nothing.
@@ -204,7 +208,7 @@ impl Pathfinder {
             out.nodes.extend((out.nodes_listed_max > 0).then_some(source));
             return RouteStatus::Found;
         }
-        let status = self.search.run(&self.graph, source, target, self.budget);
+        let status = self.search.run(&self.graph, &mut self.kept, (source, target), self.budget);
         out.settled = self.search.settled();
         if status == RouteStatus::Found {
             out.distance = self.search.distance();
@@ -215,6 +219,26 @@ impl Pathfinder {
         }
         status
     }
+
+    /// Finds the shortest paths from one node to all nodes: writes a label for each, which is [`UNREACHED`] or
+    /// `distance << 28 | edges` of the best path, of equal distances that with the fewest edges. Takes time in
+    /// proportion to the edges that can be reached, whatever the budget of routes is, and no memory.
+    ///
+    /// # Panics
+    /// If the source is not below `nodes_max`, or there is not a label for each node.
+    pub fn distances(&mut self, source: u32, labels: &mut [u64]) {
+        assert!(source < self.graph.nodes_max(), "node {source} is not in the graph");
+        self.search.sweep(&self.graph, &mut self.kept, source, labels);
+    }
+}
+
+/// What [`Pathfinder::distances`] writes for a node that no path leads to.
+pub const UNREACHED: u64 = queue::UNREACHED;
+
+/// Distance and edges of the best path to a node, of a label of [`Pathfinder::distances`]; `None` where there is none.
+#[must_use]
+pub fn label_parts(label: u64) -> Option<(u64, u32)> {
+    (label != UNREACHED).then_some((label >> queue::EDGES_BITS, (label & queue::EDGES_MASK) as u32))
 }
 
 fn check_size(name: &'static str, found: u32, allowed_max: u32) -> Result<(), PathfinderError> {

@@ -224,6 +224,11 @@ impl VLine {
         cells.map(|cell| (leaf::target_of(*cell), leaf::mask_of(*cell)))
     }
 
+    /// Whether the node has an edge.
+    pub(crate) fn has_edges(&self, source: u32) -> bool {
+        self.words[source as usize] != Head::NONE.0
+    }
+
     /// Asks for the head of a node.
     pub(crate) fn prefetch_head(&self, source: u32) {
         prefetch(&self.words[source as usize]);

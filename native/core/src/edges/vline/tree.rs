@@ -35,6 +35,9 @@ impl Head {
 }
 
 impl VLine {
+    /// Most cells of a leaf.
+    pub(crate) const LEAF_CELLS_MAX: usize = CLASS_CELLS[CLASS_MAX] as usize;
+
     /// Most lines that one change moves. Parting a leaf moves its 896 edges, 112 lines, and the last block of its
     /// class, 128 lines, into the hole; targets chosen for a known salt can all go to one child, at each of four
     /// levels, else once does. The child may need the next class: four lines. Removing moves less: a leaf made smaller
