@@ -8,12 +8,16 @@
 //! A block knows its owner, the place of the head that points at it: the last words of its page hold the owners of all
 //! blocks in it, two in a word.
 
-use lodestone_memory::huge::HugeSlice;
+use lodestone_memory::huge::{HugeSlice, prefetch};
 use lodestone_memory::slots::FreeSlots;
 
 use super::head::{CLASS_CELLS, CLASSES, Head};
+use super::leaf::LINE_CELLS;
 
 const NO_PAGE: u32 = u32::MAX;
+
+/// How many blocks of a class ahead the one that fills a hole is asked for, with its head.
+const LOOK_AHEAD_BLOCKS: u32 = 8;
 
 /// The room for blocks, and who has which page.
 pub(super) struct Blocks {
@@ -104,12 +108,26 @@ impl Blocks {
             }
             words_moved = cells as u32;
         }
+        self.prefetch_ahead(words, class);
         self.last[class].blocks -= 1;
         if blocks == 1 {
             self.free.give(page);
             self.last[class] = LastPage { page: self.before[page as usize], blocks: self.per_page[class] };
         }
         words_moved
+    }
+
+    /// Asks for what giving back this block will write beside it: without, a load of small blocks waits for that most.
+    pub(super) fn prefetch_owner(&self, words: &HugeSlice<u64>, class: usize, block: u32) {
+        prefetch(&words[self.owner_place(class, block).0]);
+    }
+
+    /// Asks for what the next blocks given back of this class will move.
+    fn prefetch_ahead(&self, words: &HugeSlice<u64>, class: usize) {
+        let Some(number) = self.last[class].blocks.checked_sub(1 + LOOK_AHEAD_BLOCKS) else { return };
+        let block = self.block_at(class, number);
+        prefetch(&words[self.owner(words, class, block) as usize]);
+        words[block as usize..][..CLASS_CELLS[class] as usize].iter().step_by(LINE_CELLS).for_each(prefetch);
     }
 
     /// The heads of a node's children lie in the node: where it lies is what their blocks must know.

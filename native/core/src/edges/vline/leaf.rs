@@ -5,8 +5,13 @@
 //! a free cell ends every search. Taking an edge out moves later ones back: no marks of removed edges are left behind,
 //! and searches stay as short as in a fresh leaf.
 
+use super::head::{CLASS_CELLS, CLASS_MAX};
+
 /// Cells of a line.
 pub(super) const LINE_CELLS: usize = 8;
+
+/// Lines of the largest leaf.
+const LINES_MAX: usize = CLASS_CELLS[CLASS_MAX] as usize / LINE_CELLS;
 
 /// Where the search for a target ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +106,26 @@ pub(super) fn insert(cells: &mut [u64], cell: u64, hash: u32) {
         }
         line = if line + 1 == lines.len() { 0 } else { line + 1 };
         debug_assert!(line != home, "a leaf with room has a free cell");
+    }
+}
+
+/// Puts these cells, with targets that all differ, into a leaf that is empty; there must be room.
+#[inline(always)]
+pub(super) fn fill(cells: &mut [u64], from: impl Iterator<Item = u64>, hash_of: impl Fn(u32) -> u32) {
+    let cells_count = cells.len();
+    let (lines, rest) = cells.as_chunks_mut::<LINE_CELLS>();
+    if lines.is_empty() {
+        return rest.iter_mut().zip(from).for_each(|(to, cell)| *to = cell);
+    }
+    // Cells in use of each line: they are the first ones, so none has to be looked at.
+    let mut used = [0_u8; LINES_MAX];
+    for cell in from {
+        let mut line = home_line(hash_of(target_of(cell)), cells_count);
+        while usize::from(used[line]) == LINE_CELLS {
+            line = if line + 1 == lines.len() { 0 } else { line + 1 };
+        }
+        lines[line][usize::from(used[line])] = cell;
+        used[line] += 1;
     }
 }
 

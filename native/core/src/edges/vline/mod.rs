@@ -131,14 +131,18 @@ impl EdgeStore for VLine {
 
     fn prefetch_behind(&self, source: u32, target: u32) {
         let place = self.leaf_of(source, self.salt.hash(target));
-        let cells = &self.words[Head(self.words[place.head]).cells()];
+        let head = Head(self.words[place.head]);
+        let cells = &self.words[head.cells()];
+        if !head.has_room() {
+            // A new edge would move them all, and give the block back.
+            if head != Head::NONE {
+                self.blocks.prefetch_owner(&self.words, head.class(), head.block() as u32);
+            }
+            return cells.iter().step_by(LINE_CELLS).for_each(prefetch);
+        }
+        // One search in five goes on to the second line; to wait for it then would cost as much as all the rest.
         let home = leaf::home_line(place.hash, cells.len()) * LINE_CELLS;
-        if let Some(cell) = cells.get(home) {
-            prefetch(cell);
-        }
-        if let Some(cell) = cells.get(home + LINE_CELLS) {
-            prefetch(cell);
-        }
+        cells[home.min(cells.len())..].iter().step_by(LINE_CELLS).take(2).for_each(prefetch);
     }
 
     fn mask(&self, source: u32, target: u32) -> u32 {

@@ -117,19 +117,13 @@ impl VLine {
         debug_assert!(class != old.class());
         let new = if class == 0 { Head::NONE } else { self.take_leaf(place.head, old.edges(), class) };
         let (salt, shift) = (self.salt, place.depth * CHILD_BITS);
-        let mut moved = 0;
-        if class != 0 {
-            for index in old.cells() {
-                let cell = self.words[index];
-                if cell != 0 {
-                    moved += 1;
-                    let hash = salt.hash(leaf::target_of(cell)) << shift;
-                    leaf::insert(&mut self.words[new.cells()], cell, hash);
-                }
-            }
-        }
+        let Ok([from, to]) = self.words.get_disjoint_mut([old.cells(), new.cells()]) else {
+            unreachable!("a block just taken lies apart from those in use");
+        };
+        let kept = from.iter().copied().filter(|cell| *cell != 0);
+        leaf::fill(to, kept, |target| salt.hash(target) << shift);
         self.words[place.head] = new.0;
-        self.words_moved += moved;
+        self.words_moved += u64::from(old.edges());
         if old.class() != 0 {
             self.give(old);
         }
@@ -189,9 +183,8 @@ impl VLine {
         let place = self.place_at(source, hash, depth);
         let new = self.take_leaf(place.head, node.edges(), class_for(node.edges()));
         let (salt, shift) = (self.salt, depth * CHILD_BITS);
-        for cell in &cells[..kept] {
-            leaf::insert(&mut self.words[new.cells()], *cell, salt.hash(leaf::target_of(*cell)) << shift);
-        }
+        let cells = cells[..kept].iter().copied();
+        leaf::fill(&mut self.words[new.cells()], cells, |target| salt.hash(target) << shift);
         self.words[place.head] = new.0;
         self.words_moved += kept as u64;
     }
