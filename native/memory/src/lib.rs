@@ -14,6 +14,7 @@ pub mod layout;
 pub mod nodes;
 pub mod page;
 pub mod region;
+pub mod simd;
 pub mod slots;
 pub mod status;
 

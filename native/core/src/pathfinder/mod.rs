@@ -21,21 +21,26 @@
 //! ```
 
 mod graph;
-mod index;
+mod queue;
 mod search;
+mod sweep;
 
 use std::fmt;
 
-use crate::weight_of;
-use graph::Graph;
+use crate::EdgeChange;
+use crate::packet::weight_of;
+use graph::{Graph, Kept};
 use search::{Limits, Search};
 
 /// Most nodes that one pathfinder carries: a label of 64 bits holds the sum of two distances and of two edge counts
 /// only up to here.
 pub const NODES_MAX: u32 = 1 << 27;
 
-/// Most edges that one pathfinder carries; edges are numbered by `u32` and the last numbers are marks.
-pub const EDGES_MAX: u32 = 1 << 31;
+/// Most edges that one pathfinder carries; places of edges are 32 bits wide.
+pub const EDGES_MAX: u32 = 1_000_000_000;
+
+/// Marks "no vertex".
+const NONE: u32 = u32::MAX;
 
 /// Sizes of a [`Pathfinder`]; they never change afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +51,10 @@ pub struct PathfinderConfig {
     pub edges_max: u32,
     /// Vertices that one query may settle, both directions together.
     pub budget: u64,
-    /// Mixed into the edge index, so that nobody can choose edges that collide in it. No answer depends on it.
+    /// Mixed into the places of edges, so that nobody can choose edges that collide. No answer depends on it.
     pub index_salt: u64,
-    /// Touch the edge pool's pages now instead of at the first use of each. The rest is always touched.
+    /// Touch the memory of edges now instead of at the first use of each page: 24 bytes an edge, which is more than they
+    /// take but in graphs where most nodes have lost most of their edges. The rest is always touched.
     pub preallocate: bool,
 }
 
@@ -139,6 +145,7 @@ impl Route {
 pub struct Pathfinder {
     graph: Graph,
     search: Search,
+    kept: Kept,
     budget: u64,
 }
 
@@ -150,7 +157,8 @@ impl Pathfinder {
     pub fn new(config: &PathfinderConfig) -> Result<Self, PathfinderError> {
         check_size("nodes_max", config.nodes_max, NODES_MAX)?;
         check_size("edges_max", config.edges_max, EDGES_MAX)?;
-        Ok(Self { graph: Graph::new(config)?, search: Search::new(config.nodes_max)?, budget: config.budget })
+        let (graph, search) = (Graph::new(config)?, Search::new(config.nodes_max)?);
+        Ok(Self { graph, search, kept: Kept::new(), budget: config.budget })
     }
 
     /// Sets the edge `source` → `target` to `mask`; 0 removes it. What changes nothing is allowed and changes nothing.
@@ -166,6 +174,21 @@ impl Pathfinder {
         } else {
             self.graph.put(source, target, weight_of(mask));
         }
+    }
+
+    /// As [`Pathfinder::apply`] for each of these changes in turn, but asks for their memory ahead: a long run at once
+    /// takes a fraction of the time.
+    ///
+    /// # Panics
+    /// As [`Pathfinder::apply`].
+    pub fn apply_batch(&mut self, changes: &[EdgeChange]) {
+        self.graph.set_all(changes, |_, _| {});
+    }
+
+    /// Bytes of memory that hold edges now, in both directions.
+    #[must_use]
+    pub fn bytes_used(&self) -> u64 {
+        self.graph.bytes_used()
     }
 
     /// Live edges.
@@ -203,7 +226,7 @@ impl Pathfinder {
             return RouteStatus::Found;
         }
         let limits = Limits { budget: self.budget, keep_going };
-        let status = self.search.run(&self.graph, source, target, &limits);
+        let status = self.search.run(&self.graph, &mut self.kept, (source, target), &limits);
         out.settled = self.search.settled();
         if status == RouteStatus::Found {
             out.distance = self.search.distance();
@@ -214,6 +237,26 @@ impl Pathfinder {
         }
         status
     }
+
+    /// Finds the shortest paths from one node to all nodes: writes a label for each, which is [`UNREACHED`] or
+    /// `distance << 28 | edges` of the best path, of equal distances that with the fewest edges. Takes time in
+    /// proportion to the edges that can be reached, whatever the budget of routes is, and no memory.
+    ///
+    /// # Panics
+    /// If the source is not below `nodes_max`, or there is not a label for each node.
+    pub fn distances(&mut self, source: u32, labels: &mut [u64]) {
+        assert!(source < self.graph.nodes_max(), "node {source} is not in the graph");
+        self.search.sweep(&self.graph, &mut self.kept, source, labels);
+    }
+}
+
+/// What [`Pathfinder::distances`] writes for a node that no path leads to.
+pub const UNREACHED: u64 = queue::UNREACHED;
+
+/// Distance and edges of the best path to a node, of a label of [`Pathfinder::distances`]; `None` where there is none.
+#[must_use]
+pub fn label_parts(label: u64) -> Option<(u64, u32)> {
+    (label != UNREACHED).then_some((label >> queue::EDGES_BITS, (label & queue::EDGES_MASK) as u32))
 }
 
 fn check_size(name: &'static str, found: u32, allowed_max: u32) -> Result<(), PathfinderError> {
