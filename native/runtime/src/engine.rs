@@ -104,6 +104,7 @@ impl Engine {
             place: config.region_place.clone(),
             nodes_max: config.nodes_max,
             slots_max: config.slots_max,
+            watches_max: 0,
             touch: config.preallocate,
             abi_fingerprint,
             start_unix_ms: now_unix_ms(),

@@ -109,13 +109,12 @@ impl Graph {
         &self.reverse
     }
 
-    /// Adds the edge, or changes its weight.
-    pub(super) fn put(&mut self, source: u32, target: u32, weight: u32) {
+    /// Adds the edge, or changes its weight; the weight from before.
+    pub(super) fn put(&mut self, source: u32, target: u32, weight: u32) -> Option<u32> {
         let found = self.find(source, target);
         if found != NONE {
-            self.forward.halves[found as usize].weight = weight;
             self.reverse.halves[found as usize].weight = weight;
-            return;
+            return Some(std::mem::replace(&mut self.forward.halves[found as usize].weight, weight));
         }
         assert!(self.edges < self.edges_max, "more edges than the {} that the core lets through", self.edges_max);
         let edge = self.take_free();
@@ -123,21 +122,24 @@ impl Graph {
         self.reverse.link(edge, target, source, weight);
         self.index.insert((source, target), edge);
         self.edges += 1;
+        None
     }
 
-    /// Removes the edge if it is there.
-    pub(super) fn remove(&mut self, source: u32, target: u32) {
+    /// Removes the edge if it is there; the weight from before.
+    pub(super) fn remove(&mut self, source: u32, target: u32) -> Option<u32> {
         let edge = self.find(source, target);
         if edge == NONE {
-            return;
+            return None;
         }
         let (forward, reverse) = (&self.forward.halves, &self.reverse.halves);
         self.index.remove((source, target), edge, |other| ends(forward, reverse, other));
         self.forward.unlink(edge, source);
         self.reverse.unlink(edge, target);
-        self.forward.halves[edge as usize] = Half { next: self.free, ..FREE };
+        let removed = Half { next: self.free, ..FREE };
+        let removed = std::mem::replace(&mut self.forward.halves[edge as usize], removed);
         self.free = edge;
         self.edges -= 1;
+        Some(removed.weight)
     }
 
     fn find(&self, source: u32, target: u32) -> u32 {

@@ -7,6 +7,8 @@
 //! Of equal distances the path with the fewest edges wins; then, going back from the target, the lowest predecessor id
 //! at each step. Even [`Route::settled`], and with it [`RouteStatus::Budget`], depends on nothing but the edges.
 //!
+//! From a few sources the distances to all nodes may be *watched*: [`Pathfinder::watch`].
+//!
 //! ```
 //! use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus};
 //!
@@ -23,12 +25,15 @@
 mod graph;
 mod index;
 mod search;
+mod watched;
 
 use std::fmt;
 
 use crate::weight_of;
 use graph::Graph;
 use search::Search;
+use watched::Watched;
+pub use watched::{WATCH_CHANGES_MAX, WatchConfig, WatchId, WatchTotals};
 
 /// Most nodes that one pathfinder carries: a label of 64 bits holds the sum of two distances and of two edge counts
 /// only up to here.
@@ -138,6 +143,7 @@ pub struct Pathfinder {
     graph: Graph,
     search: Search,
     budget: u64,
+    watched: Option<Watched>,
 }
 
 impl Pathfinder {
@@ -148,7 +154,8 @@ impl Pathfinder {
     pub fn new(config: &PathfinderConfig) -> Result<Self, PathfinderError> {
         check_size("nodes_max", config.nodes_max, NODES_MAX)?;
         check_size("edges_max", config.edges_max, EDGES_MAX)?;
-        Ok(Self { graph: Graph::new(config)?, search: Search::new(config.nodes_max)?, budget: config.budget })
+        let (graph, search) = (Graph::new(config)?, Search::new(config.nodes_max)?);
+        Ok(Self { graph, search, budget: config.budget, watched: None })
     }
 
     /// Sets the edge `source` → `target` to `mask`; 0 removes it. What changes nothing is allowed and changes nothing.
@@ -159,10 +166,13 @@ impl Pathfinder {
     /// # Panics
     /// If an id is not below `nodes_max`, or a new edge goes beyond `edges_max`: the core lets neither through.
     pub fn apply(&mut self, source: u32, target: u32, mask: u32) {
-        if mask == 0 {
-            self.graph.remove(source, target);
-        } else {
-            self.graph.put(source, target, weight_of(mask));
+        let after = (mask != 0).then(|| weight_of(mask));
+        let before = match after {
+            None => self.graph.remove(source, target),
+            Some(weight) => self.graph.put(source, target, weight),
+        };
+        if let Some(watched) = &mut self.watched {
+            watched.note(&self.graph, (source, target), before, after);
         }
     }
 
