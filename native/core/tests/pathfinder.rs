@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::cell::Cell;
+
 use lodestone_core::pathfinder::{NODES_MAX, Pathfinder, PathfinderConfig, PathfinderError, Route, RouteStatus};
 use support::graph::{Answer, Model};
 use support::random::Random;
@@ -25,7 +27,7 @@ fn answer(pathfinder: &mut Pathfinder, source: u32, target: u32) -> Answer {
             assert_eq!((route.distance, route.nodes_total, route.nodes.len()), (u64::MAX, 0, 0));
             None
         }
-        RouteStatus::Budget => panic!("no budget was set"),
+        ending @ (RouteStatus::Budget | RouteStatus::Cancelled) => panic!("{ending:?}: nothing limits this query"),
     }
 }
 
@@ -251,6 +253,34 @@ fn the_budget_ends_a_query_at_the_same_vertex_every_time() {
             }
         }
     }
+}
+
+#[test]
+fn a_query_that_is_given_up_stops_within_4096_vertices_and_leaves_nothing_behind() {
+    // Two halves that do not meet: the search would settle all 40,000 vertices.
+    let nodes = 40_000;
+    let mut pathfinder = pathfinder(nodes, nodes * 2);
+    for node in (0..nodes - 2).step_by(2) {
+        pathfinder.apply(node, node + 2, 1);
+        pathfinder.apply(node + 1, node + 3, 1);
+    }
+    let mut route = Route::with_capacity(8).unwrap();
+    assert_eq!(pathfinder.route(0, nodes - 1, &mut route), RouteStatus::Unreachable);
+    let (settled, looks) = (route.settled, Cell::new(0));
+    assert!(settled > 4 * 4_096, "settled {settled}");
+    for allowed in 0..4 {
+        looks.set(0);
+        let keep_going = || looks.replace(looks.get() + 1) < allowed;
+        let status = pathfinder.route_while(0, nodes - 1, &keep_going, &mut route);
+        assert_eq!((status, looks.get()), (RouteStatus::Cancelled, allowed + 1));
+        assert_eq!((route.distance, route.nodes_total, route.nodes.len()), (u64::MAX, 0, 0));
+        assert_eq!(route.settled, (allowed + 1) * 4_096);
+        assert_eq!(answer(&mut pathfinder, 0, 4), Some((2, vec![0, 2, 4])));
+    }
+    looks.set(0);
+    let keep_going = || looks.replace(looks.get() + 1) < u64::MAX;
+    let status = pathfinder.route_while(0, nodes - 1, &keep_going, &mut route);
+    assert_eq!((status, route.settled, looks.get()), (RouteStatus::Unreachable, settled, settled / 4_096));
 }
 
 #[test]

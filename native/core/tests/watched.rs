@@ -26,8 +26,13 @@ struct Pair {
 
 impl Pair {
     fn new(seed: u64, nodes: u32, edges_max: u32, watches_max: u32, budget: u64) -> Self {
-        let config =
-            PathfinderConfig { nodes_max: nodes, edges_max, budget: 0, index_salt: seed, preallocate: seed.is_multiple_of(2) };
+        let config = PathfinderConfig {
+            nodes_max: nodes,
+            edges_max,
+            budget: 0,
+            index_salt: seed,
+            preallocate: seed.is_multiple_of(2),
+        };
         let mut pathfinder = Pathfinder::new(&config).unwrap();
         let table = WatchTable::detached(watches_max, nodes, false).unwrap();
         let reader = table.reader();

@@ -92,6 +92,8 @@ counter_ids! {
     UndoBytesUsed = 34 "undo_bytes_used",
     /// Times the engine waited for the pathfinder to make room for committed changes.
     PathfinderWaits = 35 "pathfinder_waits",
+    /// Routes not searched to the end because nobody waited for them any more.
+    RoutesCancelled = 36 "routes_cancelled",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -24,6 +24,31 @@ pub(crate) enum IdleStrategy {
     BusySpin,
 }
 
+/// Who finds routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathfinderPlace {
+    /// A thread of its own.
+    Thread,
+    /// The engine thread, between batches.
+    Inline,
+}
+
+/// Whether the state is checked as a whole after a rollback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RollbackVerify {
+    Off,
+    On,
+    /// Rehearses a damaged state.
+    FailOnPurpose,
+}
+
+/// Most edges of a graph whose routes the engine thread finds itself: a search over all of them holds moves up for a
+/// tenth of a second or so.
+const INLINE_EDGES_MAX: u32 = 1_000_000;
+
+/// Most vertices that a route found by the engine thread may settle, for the same reason.
+const INLINE_BUDGET_MAX: u64 = 1_000_000;
+
 /// An effective configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -40,10 +65,12 @@ pub struct Config {
     pub(crate) tenants: Vec<TenantQuota>,
     pub(crate) nodes_max: u32,
     pub(crate) edges_max: u32,
+    pub(crate) pathfinder_place: PathfinderPlace,
     pub(crate) route_budget: u64,
     pub(crate) route_queue: usize,
     pub(crate) window_bytes: usize,
     pub(crate) rollback_sla_ms: u64,
+    pub(crate) rollback_verify: RollbackVerify,
     pub(crate) listen: SocketAddr,
     pub(crate) streams_max: u32,
     pub(crate) handshake_target_ms: u64,
@@ -134,6 +161,8 @@ impl Config {
         let mut lines = Lines::parse(text)?;
         fixed_keys(&mut lines)?;
         let slots_max = lines.number("arena.capacity", 256_000, 1..=16_777_216)?;
+        let edges_max = lines.number("graph.edges_max", 4_000_000, 1..=EDGES_MAX.min(200_000_000))?;
+        let pathfinder_place = pathfinder_place(&mut lines, edges_max)?;
         let config = Config {
             worker_threads: lines.number("runtime.worker_threads", 0, 0..=256)?,
             max_blocking_threads: lines.number("runtime.max_blocking_threads", 4, 1..=512)?,
@@ -147,11 +176,13 @@ impl Config {
             bump_bytes: lines.number("arena.bump_mib", 64_usize, 1..=4_096)? << 20,
             tenants: tenants(&mut lines, slots_max)?,
             nodes_max: lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?,
-            edges_max: lines.number("graph.edges_max", 4_000_000, 1..=EDGES_MAX.min(200_000_000))?,
-            route_budget: lines.number("graph.route_budget", 4_000_000, 1..=1 << 32)?,
+            edges_max,
+            pathfinder_place,
+            route_budget: route_budget(&mut lines, pathfinder_place)?,
             route_queue: lines.number("graph.route_queue", 1_024, 1..=65_536)?,
             window_bytes: lines.number("rollback.window_mib", 128_usize, 1..=65_536)? << 20,
             rollback_sla_ms: lines.number("rollback.sla_ms", 200, 1..=60_000)?,
+            rollback_verify: rollback_verify(&mut lines)?,
             listen: listen(&mut lines)?,
             streams_max: lines.number("transport.stream_multiplexing", 128, 128..=4_096)?,
             handshake_target_ms: lines.number("transport.tls_handshake_target_ms", 3, 1..=60_000)?,
@@ -205,6 +236,34 @@ fn pin_cores(lines: &mut Lines) -> Result<Vec<usize>, EngineError> {
 fn idle_strategy(lines: &mut Lines) -> Result<IdleStrategy, EngineError> {
     let choices = [("park", IdleStrategy::Park), ("yield", IdleStrategy::Yield), ("busy_spin", IdleStrategy::BusySpin)];
     lines.choice("runtime.idle_strategy", "park", &choices)
+}
+
+fn pathfinder_place(lines: &mut Lines, edges_max: u32) -> Result<PathfinderPlace, EngineError> {
+    let choices = [("thread", PathfinderPlace::Thread), ("inline", PathfinderPlace::Inline)];
+    let place = lines.choice("graph.pathfinder", "thread", &choices)?;
+    if place == PathfinderPlace::Inline && edges_max > INLINE_EDGES_MAX {
+        let text = format_args!(
+            "found inline with graph.edges_max {edges_max}; allowed is inline up to {INLINE_EDGES_MAX} edges, or thread"
+        )
+        .to_string();
+        return Err(wrong("graph.pathfinder", text));
+    }
+    Ok(place)
+}
+
+fn route_budget(lines: &mut Lines, place: PathfinderPlace) -> Result<u64, EngineError> {
+    let budget = lines.number("graph.route_budget", 4_000_000, 1..=1 << 32)?;
+    Ok(if place == PathfinderPlace::Inline { budget.min(INLINE_BUDGET_MAX) } else { budget })
+}
+
+fn rollback_verify(lines: &mut Lines) -> Result<RollbackVerify, EngineError> {
+    let flags = [("false", false), ("true", true)];
+    let on = lines.choice("rollback.verify", "false", &flags)?;
+    Ok(match (lines.choice("testing.rollback_verify_fails", "false", &flags)?, on) {
+        (true, _) => RollbackVerify::FailOnPurpose,
+        (false, true) => RollbackVerify::On,
+        (false, false) => RollbackVerify::Off,
+    })
 }
 
 fn region_place(lines: &mut Lines) -> Result<RegionPlace, EngineError> {
@@ -328,6 +387,15 @@ mod tests {
     }
 
     #[test]
+    fn a_route_found_by_the_engine_thread_has_a_budget_that_moves_can_wait_for() {
+        let inline = "graph.pathfinder=inline\ngraph.edges_max=1000000\n";
+        let budget = |text: &str| Config::parse(text).unwrap().route_budget;
+        assert_eq!(budget(inline), INLINE_BUDGET_MAX);
+        assert_eq!(budget(&format!("{inline}graph.route_budget=7")), 7);
+        assert_eq!(budget("graph.pathfinder=thread"), 4_000_000);
+    }
+
+    #[test]
     fn every_wrong_value_is_refused_with_its_key() {
         let cases = [
             ("runtime.hot_path=heap", "runtime.hot_path"),
@@ -347,6 +415,9 @@ mod tests {
             ),
             ("graph.nodes_max=1", "graph.nodes_max"),
             ("rollback.window_mib=x", "rollback.window_mib"),
+            ("rollback.verify=1", "true"),
+            ("graph.pathfinder=own", "thread, inline"),
+            ("graph.pathfinder=inline\ngraph.edges_max=1000001", "inline up to 1000000 edges, or thread"),
             ("transport.protocol=tcp", "transport.protocol"),
             ("transport.zero_copy=false", "transport.zero_copy"),
             ("transport.listen=nowhere", "transport.listen"),

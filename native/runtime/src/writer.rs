@@ -5,12 +5,13 @@
 //! batch before it, so that it sees exactly the frames before it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use lodestone_core::{BATCH_RECORDS_MAX, Outcome, State};
+use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, PutError, State, StateHash};
 use lodestone_memory::events::{Event, EventRing};
 use lodestone_memory::header::Header;
 use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Record, RecordKind, Status};
@@ -18,9 +19,10 @@ use lodestone_transport::{Batch, Decision, Server, SessionEvent};
 use tokio::sync::mpsc;
 
 use crate::clock::now_unix_ms;
-use crate::config::IdleStrategy;
+use crate::config::{IdleStrategy, RollbackVerify};
 use crate::control::{Control, HashReport, PutAnswer};
-use crate::feed::{Feed, RouteReply, RouteRequest};
+use crate::feed::Feed;
+use crate::routes::{RouteReply, RouteRequest};
 
 /// Pages taken from the channel at once.
 const INBOX_BATCHES_MAX: usize = 64;
@@ -48,6 +50,7 @@ pub(crate) struct Writer {
     pub(crate) idle_strategy: IdleStrategy,
     pub(crate) fragmentation_threshold: f64,
     pub(crate) rollback_sla: Duration,
+    pub(crate) rollback_verify: RollbackVerify,
     pub(crate) panic_at_revision: u64,
     pub(crate) watch: Watch,
 }
@@ -107,7 +110,12 @@ impl Writer {
         let mut any = false;
         while let Poll::Ready(Some(control)) = self.control.poll_recv(context) {
             any = true;
+            // A load always has its next part here, and who asks for routes may ask again at once: moves come in between.
+            let takes_long = matches!(control, Control::Put { .. } | Control::Routes(_));
             self.serve(control);
+            if takes_long {
+                break;
+            }
         }
         any
     }
@@ -166,9 +174,7 @@ impl Writer {
     fn publish(&mut self, committed: bool) {
         if committed {
             self.header.publish(&self.state.to_commit());
-            for change in self.state.changes() {
-                self.feed.change(*change).expect(PATHFINDER_GONE);
-            }
+            self.feed.send(self.state.changes()).expect(PATHFINDER_GONE);
             self.feed.flush().expect(PATHFINDER_GONE);
         }
     }
@@ -239,23 +245,21 @@ impl Writer {
                 }
             }
             _ => {
-                let reply = RouteReply::Stream { sink: Arc::clone(&batch.sink), counter: head.counter };
-                self.route(head.node, head.argument, reply);
+                let (sink, source, target) = (Arc::clone(&batch.sink), head.node, head.argument);
+                let bad = [source, target].into_iter().find(|node| *node >= self.state.nodes_max());
+                match bad {
+                    Some(node) => sink.refused(head.counter, Status::OutOfBounds, node),
+                    None => self.route(RouteReply::Stream { sink, counter: head.counter, source, target }, source),
+                }
             }
         }
     }
 
-    fn route(&mut self, source: u32, target: u32, reply: RouteReply) {
-        let nodes_max = self.state.nodes_max();
-        let bad = [source, target].into_iter().find(|node| *node >= nodes_max);
-        if let Some(node) = bad {
-            return refuse(reply, Status::OutOfBounds, node);
-        }
+    fn route(&mut self, reply: RouteReply, source: u32) {
         let (standing, asked) = (self.feed.standing(self.state.revision()), Instant::now());
-        let request = RouteRequest { source, target, standing, asked, reply };
         // Ingress lets no more routes in than the queue holds; beyond that stand only those of local threads.
-        if let Err(request) = self.feed.route(request) {
-            refuse(request.reply, Status::Overloaded, source);
+        if let Err(request) = self.feed.route(RouteRequest { standing, asked, reply }) {
+            request.reply.refuse(Status::Overloaded, source);
         }
     }
 
@@ -276,13 +280,11 @@ impl Writer {
             Control::RevisionAt { unix_ms, reply } => {
                 let _ = reply.try_send(self.state.revision_at(unix_ms));
             }
-            Control::Put { arcs, reply } => {
-                let before = self.state.revision();
-                let result = self.state.put_arcs(now_unix_ms(), &arcs);
-                self.publish(result.is_ok_and(|revision| revision > before));
+            Control::Put { arcs, failed, reply } => {
+                let result = self.put(&arcs, &failed);
                 let _ = reply.try_send(PutAnswer { arcs, result, edges: self.state.to_commit().edges });
             }
-            Control::Route { source, target, reply } => self.route(source, target, RouteReply::Local(reply)),
+            Control::Routes(routes) => self.route(RouteReply::Local(routes), 0),
             Control::Session(SessionEvent::Opened { session, tenant, .. }) => {
                 self.event(Event::SessionOpened { session, tenant });
             }
@@ -293,14 +295,29 @@ impl Writer {
         }
     }
 
+    /// One part of a load. Only this thread sets or reads the mark of failure, which goes with the parts.
+    fn put(&mut self, arcs: &[EdgeChange], failed: &AtomicBool) -> Result<u64, PutError> {
+        if failed.load(Ordering::Relaxed) {
+            return Err(PutError::GraphFull);
+        }
+        let before = self.state.revision();
+        let result = self.state.put_arcs(now_unix_ms(), arcs);
+        failed.store(result.is_err(), Ordering::Relaxed);
+        self.publish(result.is_ok_and(|revision| revision > before));
+        result
+    }
+
     fn rollback(&mut self, revision: u64) -> Result<(lodestone_core::RollbackReport, Duration), Status> {
         let start = Instant::now();
         let feed = &mut self.feed;
         let report = self.state.rollback(revision, |change| {
-            feed.change(change).expect(PATHFINDER_GONE);
+            feed.stage(change).expect(PATHFINDER_GONE);
         })?;
+        let undone = start.elapsed();
+        self.verify_rollback(report.hash);
+        let publishing = Instant::now();
         self.header.publish(&self.state.to_commit());
-        let elapsed = start.elapsed();
+        let elapsed = undone + publishing.elapsed();
         self.feed.flush().expect(PATHFINDER_GONE);
         self.feed.rolled_back(revision);
         if let Some(server) = self.server.get() {
@@ -314,6 +331,18 @@ impl Writer {
         let revisions = report.from_revision - report.to_revision;
         self.event(Event::RolledBack { revision, branch: report.branch, revisions });
         Ok((report, elapsed))
+    }
+
+    /// `rollback.verify`: the state itself must have the hash that it was kept up to. A damaged one is never published.
+    fn verify_rollback(&self, recorded: StateHash) {
+        if self.rollback_verify == RollbackVerify::Off {
+            return;
+        }
+        let mut found = self.state.recompute_hash();
+        if self.rollback_verify == RollbackVerify::FailOnPurpose {
+            found.low ^= 1;
+        }
+        assert!(found == recorded, "rollback.verify: the state after the rollback has another hash than was recorded");
     }
 
     fn event(&mut self, event: Event) {
@@ -352,13 +381,4 @@ impl Drop for Writer {
 struct Place {
     batch: usize,
     record: usize,
-}
-
-fn refuse(reply: RouteReply, status: Status, node: u32) {
-    match reply {
-        RouteReply::Stream { sink, counter } => sink.refused(counter, status, node),
-        RouteReply::Local(reply) => {
-            let _ = reply.try_send(Err(status));
-        }
-    }
 }

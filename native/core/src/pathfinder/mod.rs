@@ -31,7 +31,7 @@ use std::fmt;
 
 use crate::weight_of;
 use graph::Graph;
-use search::Search;
+use search::{Limits, Search};
 use watched::Watched;
 pub use watched::{WATCH_CHANGES_MAX, WatchConfig, WatchId, WatchTotals};
 
@@ -103,6 +103,8 @@ pub enum RouteStatus {
     Unreachable,
     /// The budget was used up before the answer was certain; the fields are as for [`RouteStatus::Unreachable`].
     Budget,
+    /// The caller gave it up; the fields are as for [`RouteStatus::Unreachable`].
+    Cancelled,
 }
 
 /// The answer of a query. Make it once and use it for all queries: its room is never grown.
@@ -187,6 +189,21 @@ impl Pathfinder {
     /// # Panics
     /// If an id is not below `nodes_max`: whoever takes the query in checks that.
     pub fn route(&mut self, source: u32, target: u32, out: &mut Route) -> RouteStatus {
+        self.route_while(source, target, &|| true, out)
+    }
+
+    /// As [`Pathfinder::route`], asking `keep_going` once for every 4,096 vertices settled: `false` ends the search
+    /// there with [`RouteStatus::Cancelled`]. A search that is not ended by it gives what `route` gives.
+    ///
+    /// # Panics
+    /// As [`Pathfinder::route`].
+    pub fn route_while(
+        &mut self,
+        source: u32,
+        target: u32,
+        keep_going: &dyn Fn() -> bool,
+        out: &mut Route,
+    ) -> RouteStatus {
         out.clear();
         if source == target {
             assert!(source < self.graph.nodes_max(), "node {source} is not in the graph");
@@ -195,7 +212,8 @@ impl Pathfinder {
             out.nodes.extend((out.nodes_listed_max > 0).then_some(source));
             return RouteStatus::Found;
         }
-        let status = self.search.run(&self.graph, source, target, self.budget);
+        let limits = Limits { budget: self.budget, keep_going };
+        let status = self.search.run(&self.graph, source, target, &limits);
         out.settled = self.search.settled();
         if status == RouteStatus::Found {
             out.distance = self.search.distance();

@@ -34,6 +34,10 @@ const UNREACHED: u64 = u64::MAX;
 /// Distances of queued vertices span the largest weight, 255, and the distance being settled.
 const BUCKETS: usize = 256;
 
+/// Vertices settled between two looks at whether anybody still waits: a few hundred microseconds, and a look costs
+/// nothing beside them.
+pub(super) const LOOK_VERTICES: u64 = 4_096;
+
 /// Largest number of a query; two bits of a stamp tell the directions.
 const QUERY_MAX: u32 = u32::MAX >> 2;
 
@@ -252,6 +256,14 @@ impl Queue {
     }
 }
 
+/// What ends a search before it is done.
+pub(super) struct Limits<'query> {
+    /// Vertices that may be settled.
+    pub(super) budget: u64,
+    /// Asked once for every [`LOOK_VERTICES`]; `false` gives the search up.
+    pub(super) keep_going: &'query dyn Fn() -> bool,
+}
+
 /// The room of the search, and after it what was found.
 #[derive(Debug)]
 pub(super) struct Search {
@@ -299,13 +311,13 @@ impl Search {
     }
 
     /// Finds the smallest label of a path between two different nodes.
-    pub(super) fn run(&mut self, graph: &Graph, source: u32, target: u32, budget: u64) -> RouteStatus {
+    pub(super) fn run(&mut self, graph: &Graph, source: u32, target: u32, limits: &Limits<'_>) -> RouteStatus {
         self.start(source, target);
         let mut tops = [0_u64; 2];
         while tops[FORWARD].saturating_add(tops[BACKWARD]) < self.best {
             let side = usize::from(self.queues[BACKWARD].waiting < self.queues[FORWARD].waiting);
-            if !self.settle_level(graph, side, tops[side], budget) {
-                return RouteStatus::Budget;
+            if let Err(ending) = self.settle_level(graph, side, tops[side], limits) {
+                return ending;
             }
             tops[side] = self.queues[side].top(&self.sides[side]);
         }
@@ -340,19 +352,22 @@ impl Search {
         self.sides[side].labels[vertex as usize] = label;
     }
 
-    /// Settles all vertices of the label; false if that goes over the budget.
-    fn settle_level(&mut self, graph: &Graph, side: usize, top: u64, budget: u64) -> bool {
+    /// Settles all vertices of the label; an error, which is the answer, where a limit ends it.
+    fn settle_level(&mut self, graph: &Graph, side: usize, top: u64, limits: &Limits<'_>) -> Result<(), RouteStatus> {
         let adjacency = if side == FORWARD { graph.forward() } else { graph.reverse() };
         while let Some(vertex) = self.queues[side].take(&self.sides[side], top) {
             self.settled += 1;
-            if self.settled > budget {
-                return false;
+            if self.settled > limits.budget {
+                return Err(RouteStatus::Budget);
+            }
+            if self.settled.is_multiple_of(LOOK_VERTICES) && !(limits.keep_going)() {
+                return Err(RouteStatus::Cancelled);
             }
             for (other, weight) in adjacency.arcs(vertex) {
                 self.offer(side, other, top + cost(weight));
             }
         }
-        true
+        Ok(())
     }
 
     /// Lowers the label of a vertex to the offered one if that is smaller.
