@@ -4,6 +4,7 @@ mod support;
 
 use std::cell::Cell;
 
+use lodestone_core::EdgeChange;
 use lodestone_core::pathfinder::{NODES_MAX, Pathfinder, PathfinderConfig, PathfinderError, Route, RouteStatus};
 use support::graph::{Answer, Model};
 use support::random::Random;
@@ -360,6 +361,31 @@ fn a_million_changes_leave_what_the_model_has() {
         assert_eq!(pathfinder.edges(), before - 1, "seed {seed}: edge {source} to {target}");
     }
     assert_eq!(pathfinder.edges(), 0);
+}
+
+#[test]
+fn a_run_of_changes_is_as_each_of_them_in_turn() {
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let nodes = 20 + random.below(300) as u32;
+        let changes: Vec<_> = (0..random.below(3_000))
+            .map(|_| {
+                let (source, target) = random.pair(nodes.min(40));
+                let mask = if random.below(4) == 0 { 0 } else { mask_of(&mut random, 0) };
+                EdgeChange { source, target, mask }
+            })
+            .collect();
+        let (mut single, mut batched) = (pathfinder(nodes, 1_560), pathfinder(nodes, 1_560));
+        changes.iter().for_each(|change| single.apply(change.source, change.target, change.mask));
+        batched.apply_batch(&changes);
+        assert_eq!(batched.edges(), single.edges(), "seed {seed}");
+        for _ in 0..40 {
+            let (source, target) = random.pair(40.min(nodes));
+            assert_eq!(answer(&mut batched, source, target), answer(&mut single, source, target), "seed {seed}");
+        }
+        changes.iter().rev().for_each(|change| batched.apply_batch(&[EdgeChange { mask: 0, ..*change }]));
+        assert_eq!(batched.edges(), 0, "seed {seed}");
+    }
 }
 
 #[test]

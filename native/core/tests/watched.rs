@@ -2,6 +2,7 @@
 
 mod support;
 
+use lodestone_core::EdgeChange;
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, WATCH_CHANGES_MAX, WatchConfig, WatchId, WatchTotals};
 use lodestone_memory::watched::{LABEL_EDGES_BITS, LABEL_UNREACHED, WatchReader};
 use lodestone_memory::{WatchState, WatchTable};
@@ -22,6 +23,8 @@ struct Pair {
     branch: u64,
     /// Edges and masks before each change, with the revision that the change belongs to.
     undo: Vec<(u64, (u32, u32), u32)>,
+    /// Changes that are to be applied in one batch; only every third seed batches.
+    staged: Vec<EdgeChange>,
 }
 
 impl Pair {
@@ -38,7 +41,7 @@ impl Pair {
         let reader = table.reader();
         pathfinder.keep_watched(table, &WatchConfig { budget, preallocate: seed % 2 == 1 }).unwrap();
         let model = Model::new(nodes);
-        Self { seed, model, pathfinder, reader, watches: vec![], revision: 0, branch: 0, undo: vec![] }
+        Self { seed, model, pathfinder, reader, watches: vec![], revision: 0, branch: 0, undo: vec![], staged: vec![] }
     }
 
     fn watch(&mut self, source: u32) -> bool {
@@ -50,12 +53,26 @@ impl Pair {
     fn apply(&mut self, source: u32, target: u32, mask: u32) {
         let before = self.model.edges.get(&(source, target)).copied().unwrap_or(0);
         self.undo.push((self.revision + 1, (source, target), before));
+        self.set(source, target, mask);
+    }
+
+    fn set(&mut self, source: u32, target: u32, mask: u32) {
         self.model.apply(source, target, mask);
-        self.pathfinder.apply(source, target, mask);
+        if self.seed.is_multiple_of(3) {
+            self.staged.push(EdgeChange { source, target, mask });
+        } else {
+            self.pathfinder.apply(source, target, mask);
+        }
     }
 
     fn commit(&mut self) {
         self.revision += 1;
+        self.follow();
+    }
+
+    fn follow(&mut self) {
+        self.pathfinder.apply_batch(&self.staged);
+        self.staged.clear();
         self.pathfinder.repair_watched(self.revision, self.branch);
     }
 
@@ -64,11 +81,10 @@ impl Pair {
             && changed_at > revision
         {
             self.undo.pop();
-            self.model.apply(source, target, mask);
-            self.pathfinder.apply(source, target, mask);
+            self.set(source, target, mask);
         }
         (self.revision, self.branch) = (revision, self.branch + 1);
-        self.pathfinder.repair_watched(self.revision, self.branch);
+        self.follow();
     }
 
     fn fill(&mut self) {

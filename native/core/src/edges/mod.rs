@@ -4,8 +4,10 @@
 //! alone and under the whole engine, and the benchmarks measure them in one run.
 
 mod table;
+mod vline;
 
 pub use table::EdgeTable;
+pub use vline::VLine;
 
 /// A committed change of one edge. Mask 0: the edge is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

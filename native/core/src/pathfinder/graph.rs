@@ -1,69 +1,38 @@
-//! The pathfinder's edges: a fixed pool, linked into one list per node and direction.
-//!
-//! Linked lists, because they make a change O(1) in a pool that cannot run out before `edges_max` edges, whatever the
-//! order of changes was. No answer depends on the order within a list.
+//! The pathfinder's edges, by the node they leave and by the node they enter.
 
-use super::index::{EdgeIndex, NONE};
-use super::{PathfinderConfig, PathfinderError, filled, reserved};
+use super::{PathfinderConfig, PathfinderError};
+use crate::edges::{EdgeChange, EdgeSizes, EdgeStore, VLine};
+use crate::packet::weight_of;
 
-/// One edge as one of its ends sees it; 16 bytes, so that a search reads one quarter of a cache line per edge.
-#[derive(Clone, Copy, Debug)]
-struct Half {
-    /// The other end.
-    node: u32,
-    /// Neighbours in the list of this end; [`NONE`] at its ends. In a free edge `next` chains the free ones.
-    next: u32,
-    previous: u32,
-    weight: u32,
-}
+/// Changes that are asked for ahead together. From some dozens on the memory is kept busy; more than the caches of one
+/// core hold would be fetched twice.
+const BATCH_CHANGES: usize = 128;
 
-const FREE: Half = Half { node: NONE, next: NONE, previous: NONE, weight: 0 };
+/// Stands in each edge's mask beside its weight, which may be 0 where a mask may not.
+pub(super) const PRESENT: u32 = 1 << 8;
 
 /// All edges of one direction, by the node they leave (in that direction).
 #[derive(Debug)]
-pub(super) struct Adjacency {
-    first: Vec<u32>,
-    halves: Vec<Half>,
-}
+pub(super) struct Adjacency(VLine);
 
 impl Adjacency {
-    fn new(config: &PathfinderConfig) -> Result<Self, PathfinderError> {
-        let mut halves = reserved(config.edges_max as usize, "edges")?;
-        if config.preallocate {
-            halves.resize(config.edges_max as usize, FREE);
-            halves.clear();
-        }
-        Ok(Self { first: filled(config.nodes_max as usize, NONE, "nodes")?, halves })
+    fn new(config: &PathfinderConfig, salt: u64) -> Result<Self, PathfinderError> {
+        let sizes = EdgeSizes { nodes_max: config.nodes_max, edges_max: config.edges_max };
+        let bytes = VLine::bytes_reserved(sizes);
+        let store = VLine::with_memory(sizes, salt, config.preallocate);
+        store.map(Self).ok_or(PathfinderError::Memory { purpose: "edges", bytes })
     }
 
     /// The edges of a node as (other end, weight), in no order that may matter.
+    #[inline]
     pub(super) fn arcs(&self, node: u32) -> impl Iterator<Item = (u32, u64)> {
-        let mut edge = self.first[node as usize];
-        std::iter::from_fn(move || {
-            let half = self.halves.get(edge as usize)?;
-            edge = half.next;
-            Some((half.node, u64::from(half.weight)))
-        })
+        self.0.arcs(node).map(|(other, mask)| (other, u64::from(mask & 0xff)))
     }
 
-    fn link(&mut self, edge: u32, owner: u32, node: u32, weight: u32) {
-        let next = std::mem::replace(&mut self.first[owner as usize], edge);
-        if next != NONE {
-            self.halves[next as usize].previous = edge;
-        }
-        self.halves[edge as usize] = Half { node, next, previous: NONE, weight };
-    }
-
-    fn unlink(&mut self, edge: u32, owner: u32) {
-        let Half { next, previous, .. } = self.halves[edge as usize];
-        if previous == NONE {
-            self.first[owner as usize] = next;
-        } else {
-            self.halves[previous as usize].next = next;
-        }
-        if next != NONE {
-            self.halves[next as usize].previous = previous;
-        }
+    /// Sets the weight or, with `None`, removes the edge; the weight from before.
+    fn set(&mut self, node: u32, other: u32, weight: Option<u32>) -> Option<u32> {
+        let before = self.0.set(node, other, weight.map_or(0, |weight| PRESENT | weight));
+        (before != 0).then_some(before & 0xff)
     }
 }
 
@@ -72,31 +41,20 @@ impl Adjacency {
 pub(super) struct Graph {
     forward: Adjacency,
     reverse: Adjacency,
-    index: EdgeIndex,
-    /// Head of the chain of edges that were removed; those above the pool's length were never used.
-    free: u32,
-    edges: u32,
-    edges_max: u32,
 }
 
 impl Graph {
     pub(super) fn new(config: &PathfinderConfig) -> Result<Self, PathfinderError> {
-        Ok(Self {
-            forward: Adjacency::new(config)?,
-            reverse: Adjacency::new(config)?,
-            index: EdgeIndex::new(config.edges_max, config.index_salt)?,
-            free: NONE,
-            edges: 0,
-            edges_max: config.edges_max,
-        })
+        let salt = config.index_salt;
+        Ok(Self { forward: Adjacency::new(config, salt)?, reverse: Adjacency::new(config, !salt)? })
     }
 
     pub(super) fn edges(&self) -> u32 {
-        self.edges
+        self.forward.0.count()
     }
 
     pub(super) fn nodes_max(&self) -> u32 {
-        self.forward.first.len() as u32
+        self.forward.0.nodes_max()
     }
 
     /// Edges by the node where they start.
@@ -111,56 +69,47 @@ impl Graph {
 
     /// Adds the edge, or changes its weight; the weight from before.
     pub(super) fn put(&mut self, source: u32, target: u32, weight: u32) -> Option<u32> {
-        let found = self.find(source, target);
-        if found != NONE {
-            self.reverse.halves[found as usize].weight = weight;
-            return Some(std::mem::replace(&mut self.forward.halves[found as usize].weight, weight));
-        }
-        assert!(self.edges < self.edges_max, "more edges than the {} that the core lets through", self.edges_max);
-        let edge = self.take_free();
-        self.forward.link(edge, source, target, weight);
-        self.reverse.link(edge, target, source, weight);
-        self.index.insert((source, target), edge);
-        self.edges += 1;
-        None
+        self.set(source, target, Some(weight))
     }
 
     /// Removes the edge if it is there; the weight from before.
     pub(super) fn remove(&mut self, source: u32, target: u32) -> Option<u32> {
-        let edge = self.find(source, target);
-        if edge == NONE {
-            return None;
+        self.set(source, target, None)
+    }
+
+    fn set(&mut self, source: u32, target: u32, weight: Option<u32>) -> Option<u32> {
+        assert!(
+            source < self.nodes_max() && target < self.nodes_max(),
+            "edge {source} to {target} is not in the graph"
+        );
+        let before = self.forward.set(source, target, weight);
+        let edges_max = self.forward.0.edges_max();
+        assert!(self.edges() <= edges_max, "more edges than the {edges_max} that the core lets through");
+        self.reverse.set(target, source, weight);
+        before
+    }
+
+    /// Sets all these edges, in order, asking for their memory ahead. Each change is told together with the weight from
+    /// before.
+    pub(super) fn set_all(&mut self, changes: &[EdgeChange], mut changed: impl FnMut(&EdgeChange, Option<u32>)) {
+        for batch in changes.chunks(BATCH_CHANGES) {
+            for change in batch {
+                self.forward.0.prefetch(change.source, change.target);
+                self.reverse.0.prefetch(change.target, change.source);
+            }
+            for change in batch {
+                self.forward.0.prefetch_behind(change.source, change.target);
+                self.reverse.0.prefetch_behind(change.target, change.source);
+            }
+            for change in batch {
+                let weight = (change.mask != 0).then(|| weight_of(change.mask));
+                changed(change, self.set(change.source, change.target, weight));
+            }
         }
-        let (forward, reverse) = (&self.forward.halves, &self.reverse.halves);
-        self.index.remove((source, target), edge, |other| ends(forward, reverse, other));
-        self.forward.unlink(edge, source);
-        self.reverse.unlink(edge, target);
-        let removed = Half { next: self.free, ..FREE };
-        let removed = std::mem::replace(&mut self.forward.halves[edge as usize], removed);
-        self.free = edge;
-        self.edges -= 1;
-        Some(removed.weight)
     }
 
-    fn find(&self, source: u32, target: u32) -> u32 {
-        self.index.find((source, target), |edge| ends(&self.forward.halves, &self.reverse.halves, edge))
+    /// Bytes of memory that hold edges now.
+    pub(super) fn bytes_used(&self) -> u64 {
+        self.forward.0.bytes_used() + self.reverse.0.bytes_used()
     }
-
-    /// A removed edge if there is one, else the next unused; the room for all was taken at the start.
-    fn take_free(&mut self) -> u32 {
-        if self.free == NONE {
-            let edge = self.forward.halves.len() as u32;
-            self.forward.halves.push(FREE);
-            self.reverse.halves.push(FREE);
-            return edge;
-        }
-        let edge = self.free;
-        self.free = self.forward.halves[edge as usize].next;
-        edge
-    }
-}
-
-/// Source and target of an edge: each half knows the other end.
-fn ends(forward: &[Half], reverse: &[Half], edge: u32) -> (u32, u32) {
-    (reverse[edge as usize].node, forward[edge as usize].node)
 }

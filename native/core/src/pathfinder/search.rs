@@ -20,8 +20,7 @@
 //! the target picks the lowest of those.
 
 use super::graph::Graph;
-use super::index::NONE;
-use super::{PathfinderError, RouteStatus, filled};
+use super::{NONE, PathfinderError, RouteStatus, filled};
 
 /// Bits of the edge count in a label. With at most 2^27 nodes the sum of two counts fits, and above it the sum of two
 /// distances of at most 255 * 2^27.

@@ -3,7 +3,7 @@
 //! A label is that of a search, `distance << 28 | edges`, so of equal distances the path with the fewest edges counts.
 //! Labels are a function of the edges alone. They stand in a [`WatchTable`], where others read them.
 //!
-//! [`Pathfinder::apply`] notes what it changed; [`Pathfinder::repair_watched`] repairs the labels of every source for all of
+//! [`Pathfinder::apply`] and [`Pathfinder::apply_batch`] note what they changed; [`Pathfinder::repair_watched`] repairs the labels of every source for all of
 //! it at once and publishes them as those of a revision. A source that was just added is *filled* by
 //! [`Pathfinder::fill_watched`], in slices of as many vertices as the caller likes, one source at a time, in turn.
 //!
@@ -251,8 +251,13 @@ impl Watched {
         self.table.publish(watch, &WatchHead { id: *id, source: *source, state, revision, branch });
     }
 
-    /// Notes a change that is in the graph now; `None` for no edge. A full list is repaired at once.
-    pub(super) fn note(&mut self, graph: &Graph, ends: (u32, u32), before: Option<u32>, after: Option<u32>) {
+    /// Changes that can be noted before room must be made; never 0.
+    pub(super) fn room(&self) -> usize {
+        WATCH_CHANGES_MAX - self.changes.len()
+    }
+
+    /// Notes a change that is in the graph now; `None` for no edge.
+    pub(super) fn note(&mut self, ends: (u32, u32), before: Option<u32>, after: Option<u32>) {
         self.at_revision = false;
         if before == after || !self.watches.iter().any(Watch::follows) {
             return;
@@ -260,6 +265,10 @@ impl Watched {
         let (before, after) = (before.unwrap_or(NO_EDGE), after.unwrap_or(NO_EDGE));
         let (source, target) = ends;
         self.changes.push(Change { source, target, before, after, order: self.changes.len() as u32 });
+    }
+
+    /// Repairs at once where no more changes can be noted; the graph is as the last of them left it.
+    pub(super) fn make_room(&mut self, graph: &Graph) {
         if self.changes.len() == WATCH_CHANGES_MAX {
             self.hide();
             self.repair(graph);
