@@ -60,7 +60,7 @@ public enum Counter {
     EVENTS_DROPPED,
     /** Arcs taken in by the bulk load under way or done last. */
     LOAD_DONE,
-    /** Arcs of that bulk load. */
+    /** Arcs of that bulk load; 0 while nobody knows. */
     LOAD_TOTAL,
     /** Committed changes, and one mark for each revision, that the pathfinder has not applied yet: now. */
     PATHFINDER_LAG,
@@ -76,7 +76,7 @@ public enum Counter {
     UNDO_BYTES_USED,
     /** Times the engine waited for the pathfinder to make room for committed changes. */
     PATHFINDER_WAITS,
-    /** Routes given up because nobody waited for them any more. */
+    /** Routes not searched to the end because nobody waited for them any more. */
     ROUTES_CANCELLED,
     /** Repairs of watched sources, one for each source and run of changes. */
     WATCH_REPAIRS,

@@ -66,7 +66,9 @@ public enum Status {
     /** The native library cannot be used. */
     LIBRARY(200, "use the jars of one version together"),
     /** A slot was being rewritten each time it was looked at. */
-    BUSY(201, "read again");
+    BUSY(201, "read again"),
+    /** The thread was interrupted while it waited. */
+    INTERRUPTED(202, "ask again, unless the thread is to end");
 
     private static final Status[] ALL = values();
 

@@ -52,7 +52,16 @@ public final class ConfigRules {
                 check(key, values.get(key.path()));
             }
         }
+        requireSmallInline((String) values.get("graph.pathfinder"), (Long) values.get("graph.edges_max"));
         return Collections.unmodifiableMap(values);
+    }
+
+    /** Routes on the engine thread hold up moves, so they are for graphs where that is short. */
+    private static void requireSmallInline(String pathfinder, long edgesMax) throws ConfigProblem {
+        if (pathfinder.equals("inline") && edgesMax > ConfigKey.INLINE_EDGES_MAX) {
+            throw new ConfigProblem("graph.pathfinder", "inline with graph.edges_max " + edgesMax,
+                    "inline up to " + ConfigKey.INLINE_EDGES_MAX + " edges, or thread");
+        }
     }
 
     private static void check(ConfigKey key, Object value) throws ConfigProblem {
