@@ -105,11 +105,13 @@ struct Watch {
     id: u64,
     source: u32,
     stage: Stage,
+    /// At least every label that there is, while they are kept right.
+    ceiling: u64,
     /// What the head says.
     shown: WatchState,
 }
 
-const FREE: Watch = Watch { id: 0, source: 0, stage: Stage::Free, shown: WatchState::Free };
+const FREE: Watch = Watch { id: 0, source: 0, stage: Stage::Free, ceiling: 0, shown: WatchState::Free };
 
 /// The watched sources of a pathfinder, with the room for their repairs, which all of them share.
 pub(super) struct Watched {
@@ -224,7 +226,7 @@ impl Watched {
         let watch = self.watches.iter().position(|watch| watch.stage == Stage::Free)? as u32;
         self.ids = self.ids.wrapping_add(1).max(1);
         let id = WatchId(u64::from(self.ids) << 32 | u64::from(watch));
-        self.watches[watch as usize] = Watch { id: id.0, source, stage: Stage::Waiting, shown: WatchState::Filling };
+        self.watches[watch as usize] = Watch { id: id.0, source, stage: Stage::Waiting, ..FREE };
         self.show(watch, WatchState::Filling);
         Some(id)
     }
@@ -293,16 +295,16 @@ impl Watched {
     }
 
     fn repair_one(&mut self, graph: &Graph, watch: u32) {
-        let Watch { stage, shown, .. } = self.watches[watch as usize];
+        let Watch { stage, shown, ceiling, .. } = &mut self.watches[watch as usize];
         let frontier = match stage {
             Stage::Sweeping => Some(&mut self.frontier),
             Stage::Live => None,
             _ => return,
         };
-        let budget_left = if stage == Stage::Live { self.budget } else { u64::MAX };
-        let labels = self.table.labels(watch, shown == WatchState::Live);
+        let budget_left = if *stage == Stage::Live { self.budget } else { u64::MAX };
+        let labels = self.table.labels(watch, *shown == WatchState::Live);
         let (queue, affected) = (&mut self.queue, &mut self.affected);
-        let mut repair = Repair { graph, labels, queue, affected, frontier, budget_left, labels_written: 0 };
+        let mut repair = Repair { graph, labels, queue, affected, ceiling, frontier, budget_left, labels_written: 0 };
         let ending = repair.run(&self.changes);
         self.totals.repairs += 1;
         self.totals.labels_written += repair.labels_written;
@@ -374,8 +376,9 @@ impl Watched {
         let mut labels = self.table.labels(watch, false);
         labels.clear(first, count);
         let next = first.saturating_add(count);
-        let Watch { source, stage, .. } = &mut self.watches[watch as usize];
+        let Watch { source, stage, ceiling, .. } = &mut self.watches[watch as usize];
         *stage = Stage::Clearing(next);
+        *ceiling = 0;
         if next >= self.table.nodes_max() {
             labels.set(*source, 0);
             self.frontier.waiting.set(*source, 0);
@@ -386,6 +389,7 @@ impl Watched {
 
     fn sweep_some(&mut self, graph: &Graph, watch: u32, vertices_max: u32) {
         let mut labels = self.table.labels(watch, false);
+        let ceiling = &mut self.watches[watch as usize].ceiling;
         let Frontier { waiting, horizon } = &mut self.frontier;
         for _ in 0..vertices_max.max(1) {
             let Some((label, vertex)) = waiting.pop() else { break };
@@ -394,6 +398,7 @@ impl Watched {
                 let offered = label + cost(weight);
                 if offered < labels.label(other) {
                     labels.set(other, offered);
+                    *ceiling = offered.max(*ceiling);
                     waiting.set(other, offered);
                 }
             }

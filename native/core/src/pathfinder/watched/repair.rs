@@ -82,6 +82,8 @@ pub(super) struct Repair<'work> {
     /// Empty before and after, but for [`Ending::Unfinished`].
     pub(super) queue: &'work mut Heap,
     pub(super) affected: &'work mut Vec<u32>,
+    /// At least every label that there is; it only rises.
+    pub(super) ceiling: &'work mut u64,
     /// Where the source is being swept: what waits there.
     pub(super) frontier: Option<&'work mut Frontier>,
     /// Vertices that may still be looked at or passed on.
@@ -131,10 +133,15 @@ impl Repair<'_> {
             }
             self.queue.mark(vertex);
             self.affected.push(vertex);
+            let (ceiling, queue) = (*self.ceiling, &mut *self.queue);
             for (other, weight) in self.graph.forward().arcs(vertex) {
-                let there = self.labels.label(other);
-                if label + cost(weight) <= there && there != UNREACHED && self.queue.is_absent(other) {
-                    self.queue.set(other, there);
+                let offered = label + cost(weight);
+                // No label is above the ceiling, so those of far ends need not be fetched.
+                if offered <= ceiling {
+                    let there = self.labels.label(other);
+                    if offered <= there && there != UNREACHED && queue.is_absent(other) {
+                        queue.set(other, there);
+                    }
                 }
             }
         }
@@ -143,8 +150,11 @@ impl Repair<'_> {
 
     fn has_support(&self, vertex: u32, label: u64) -> bool {
         self.graph.reverse().arcs(vertex).any(|(other, weight)| {
-            let from = self.labels.label(other);
-            from < label && from + cost(weight) <= label && !self.queue.is_marked(other)
+            // An edge longer than the whole path gives no support; most are ruled out before their label is fetched.
+            cost(weight) <= label && {
+                let from = self.labels.label(other);
+                from <= label - cost(weight) && !self.queue.is_marked(other)
+            }
         })
     }
 
@@ -152,9 +162,13 @@ impl Repair<'_> {
     fn label_affected(&mut self) {
         for index in 0..self.affected.len() {
             let vertex = self.affected[index];
-            let arcs = self.graph.reverse().arcs(vertex).filter(|(other, _)| !self.queue.is_marked(*other));
-            let offers = arcs.filter_map(|(other, weight)| self.labels.label(other).checked_add(cost(weight)));
-            let best = offers.min().unwrap_or(UNREACHED);
+            let mut best = UNREACHED;
+            for (other, weight) in self.graph.reverse().arcs(vertex) {
+                // Above the best so far no label needs to be fetched.
+                if cost(weight) < best && !self.queue.is_marked(other) {
+                    best = best.min(self.labels.label(other).saturating_add(cost(weight)));
+                }
+            }
             self.write(vertex, best);
         }
         while let Some(vertex) = self.affected.pop() {
@@ -173,6 +187,9 @@ impl Repair<'_> {
     fn write(&mut self, vertex: u32, label: u64) {
         self.labels.set(vertex, label);
         self.labels_written += 1;
+        if label != UNREACHED {
+            *self.ceiling = label.max(*self.ceiling);
+        }
     }
 
     /// Sees to it that the vertex passes its new label on: now, or in a later slice of the sweep.
