@@ -262,6 +262,43 @@ fn a_fill_ends_when_all_distances_are_shifted_to_and_fro() {
     pair.check_all_live();
 }
 
+/// What lies beyond a fill's horizon is left to its slices: else one repair would do the work of all of them.
+#[test]
+fn a_repair_in_mid_fill_does_not_run_ahead_of_it() {
+    let nodes = 20_000;
+    let mut pair = Pair::new(1, nodes, nodes * 2, 1, UNLIMITED);
+    (1..nodes).for_each(|node| pair.apply(node - 1, node, 0x1_0005));
+    pair.commit();
+    assert!(pair.watch(0));
+    while pair.reader.read(0, 100).unwrap().1 != 100 * (5 << LABEL_EDGES_BITS | 1) {
+        assert!(pair.pathfinder.fill_watched(10));
+    }
+    for (mask, bound) in [(0x1_0002, 130), (0x1_0009, 260), (0, 260), (0x1_0001, 130)] {
+        let before = pair.totals().labels_written;
+        pair.apply(1, 2, mask);
+        pair.commit();
+        let written = pair.totals().labels_written - before;
+        assert!((90..bound).contains(&written), "{written} labels written for mask {mask:#x}");
+        assert_eq!(pair.state(pair.watches[0].0), WatchState::Filling);
+    }
+    pair.check_all_live();
+}
+
+#[test]
+fn nothing_is_filled_between_the_changes_of_one_revision() {
+    let mut pair = Pair::new(1, 50, 100, 1, UNLIMITED);
+    (1..50).for_each(|node| pair.apply(node - 1, node, 0x1_0005));
+    pair.commit();
+    assert!(pair.watch(0) && pair.pathfinder.fill_watched(60));
+    for node in 1..40 {
+        pair.apply(node, node + 1, 0x1_0006);
+        assert!(!pair.pathfinder.fill_watched(60), "half of a revision");
+        assert_eq!(pair.state(pair.watches[0].0), WatchState::Filling);
+    }
+    pair.commit();
+    pair.check_all_live();
+}
+
 fn grid(pair: &mut Pair, side: u32, mut mask: impl FnMut() -> u32) {
     for node in 0..side * side {
         let right = (node % side + 1 < side).then_some(node + 1);

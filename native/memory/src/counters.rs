@@ -76,7 +76,7 @@ counter_ids! {
     EventsDropped = 26 "events_dropped",
     /// Arcs taken in by the bulk load under way or done last.
     LoadDone = 27 "load_done",
-    /// Arcs of that bulk load.
+    /// Arcs of that bulk load; 0 while nobody knows.
     LoadTotal = 28 "load_total",
     /// Committed changes, and one mark for each revision, that the pathfinder has not applied yet.
     PathfinderLag = 29 "pathfinder_lag",

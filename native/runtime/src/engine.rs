@@ -16,6 +16,7 @@ use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
 use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::now_unix_ms;
 use crate::config::{Config, PathfinderPlace};
@@ -300,6 +301,18 @@ impl Engine {
     pub(crate) fn send(&self, control: Control) -> Result<(), EngineError> {
         self.check_open()?;
         self.control.blocking_send(control).map_err(|_| self.explain(EngineError::Closed))
+    }
+
+    /// Sends a call to the engine thread, unless its queue is full.
+    ///
+    /// # Errors
+    /// [`Status::Overloaded`] as [`EngineError::Refused`] when it is.
+    pub(crate) fn try_send(&self, control: Control) -> Result<(), EngineError> {
+        self.check_open()?;
+        self.control.try_send(control).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Refused(Status::Overloaded),
+            TrySendError::Closed(_) => self.explain(EngineError::Closed),
+        })
     }
 
     pub(crate) fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {

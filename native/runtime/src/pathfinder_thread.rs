@@ -32,6 +32,9 @@ impl PathfinderThread {
     pub(crate) fn run(&mut self) {
         let PathfinderThread { finder, intake, routes } = self;
         loop {
+            // Looked at before the questions: a question that came before one of these changes is seen below, so with none
+            // there the changes belong to no later state than any question still to come.
+            let sent = intake.sent();
             match routes.try_recv() {
                 // The engine sent the changes before the request, so all of them are in the ring already.
                 Ok(request) => {
@@ -40,8 +43,8 @@ impl PathfinderThread {
                 }
                 Err(TryRecvError::Disconnected) => return,
                 Err(TryRecvError::Empty) => {
-                    // No more than this at once: a route that comes meanwhile is not to wait for all repairs.
-                    let applied = intake.apply_some(finder, intake.applied + SLICE_CHANGES_MAX as u64);
+                    // No more than a slice at once: a route that comes meanwhile is not to wait for all repairs.
+                    let applied = intake.apply_some(finder, sent.min(intake.applied + SLICE_CHANGES_MAX as u64));
                     let filling = finder.watch_some();
                     if !applied && !filling {
                         thread::park_timeout(Duration::from_millis(PATHFINDER_LOOK_MS));
@@ -53,6 +56,11 @@ impl PathfinderThread {
 }
 
 impl Intake {
+    /// Changes since the start that are here or were.
+    fn sent(&self) -> u64 {
+        self.applied + self.changes.slots() as u64
+    }
+
     /// Applies what is there, up to this many changes since the start; whether there was any.
     fn apply_some(&mut self, finder: &mut Finder, up_to: u64) -> bool {
         let before = self.applied;

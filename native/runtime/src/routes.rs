@@ -141,7 +141,8 @@ impl Engine {
     /// Asks for routes and returns at once.
     ///
     /// # Errors
-    /// [`EngineError::InvalidArgument`]: more than [`ROUTES_MAX`].
+    /// [`EngineError::InvalidArgument`]: more than [`ROUTES_MAX`]. [`EngineError::Refused`] with [`Status::Overloaded`]: 1,024
+    /// calls wait for the engine already.
     pub fn ask_routes(&self, pairs: &[(u32, u32)], nodes_listed_max: usize) -> Result<PendingRoutes, EngineError> {
         if pairs.len() > ROUTES_MAX {
             let text = format!("{} routes in one question; at most {ROUTES_MAX}: ask several times", pairs.len());
@@ -151,7 +152,8 @@ impl Engine {
         let waiting = Arc::new(());
         let question =
             LocalRoutes { pairs: pairs.to_vec(), nodes_listed_max, reply, waiting: Arc::downgrade(&waiting) };
-        self.send(Control::Routes(question))?;
+        // Waiting here would not end with the caller's time.
+        self.try_send(Control::Routes(question))?;
         Ok(PendingRoutes { answer, _waiting: waiting })
     }
 
