@@ -55,6 +55,7 @@ impl World {
             place: RegionPlace::Anonymous,
             nodes_max: NODES,
             slots_max: NODES,
+            watches_max: 0,
             touch: true,
             abi_fingerprint: 0,
             start_unix_ms: 1,

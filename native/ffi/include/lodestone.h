@@ -69,6 +69,8 @@ enum LodestoneStatus
   LODESTONE_STATUS_MAP_FILE = 108,
   // The engine did not answer in time.
   LODESTONE_STATUS_TIMEOUT = 109,
+  // Every watch is in use.
+  LODESTONE_STATUS_WATCHES_FULL = 110,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -521,6 +523,23 @@ int32_t lodestone_state_hash(uint64_t engine,
 // # Safety
 // `out` points to a `LodestoneHash`; `error` is null or points to a `LodestoneError`.
 int32_t lodestone_state_verify(uint64_t engine, struct LodestoneHash *out, struct LodestoneError *error);
+
+// Begins to keep the distances from the node `source` to all others in the shared region, and writes the watch's id, never
+// 0, to `watch`; its low 32 bits are the watch's place in the region. Every watch in use: `WATCHES_FULL`. The node is not
+// below `nodes_max`: `OUT_OF_BOUNDS`.
+//
+// # Safety
+// `watch` points to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_watch_add(uint64_t engine,
+                            uint32_t source,
+                            uint64_t *watch,
+                            struct LodestoneError *error);
+
+// Ends a watch. No such watch, or one that has ended: `INVALID_ARGUMENT`.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error);
 
 #ifdef __cplusplus
 }  // extern "C"

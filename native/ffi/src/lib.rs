@@ -17,6 +17,7 @@ mod routes;
 mod sessions;
 mod state;
 mod types;
+mod watches;
 
 pub use abi::lodestone_abi_fingerprint;
 pub use engine::{lodestone_engine_close, lodestone_engine_describe, lodestone_engine_open};
@@ -34,3 +35,4 @@ pub use types::{
     LodestoneProgress, LodestoneRollback, LodestoneRoute, LodestoneRouteAnswer, LodestoneSession, LodestoneStatus,
     LodestoneSubmission,
 };
+pub use watches::{lodestone_watch_add, lodestone_watch_remove};

@@ -62,6 +62,8 @@ pub enum LodestoneStatus {
     MapFile = 108,
     /// The engine did not answer in time.
     Timeout = 109,
+    /// Every watch is in use.
+    WatchesFull = 110,
 }
 
 /// Why a call failed.

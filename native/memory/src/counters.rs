@@ -78,7 +78,7 @@ counter_ids! {
     LoadDone = 27 "load_done",
     /// Arcs of that bulk load; 0 while nobody knows.
     LoadTotal = 28 "load_total",
-    /// Committed changes that the pathfinder has not applied yet.
+    /// Committed changes, and one mark for each revision, that the pathfinder has not applied yet.
     PathfinderLag = 29 "pathfinder_lag",
     /// Connections refused because the limit of connections was reached.
     ConnectionsRefused = 30 "connections_refused",
@@ -94,6 +94,14 @@ counter_ids! {
     PathfinderWaits = 35 "pathfinder_waits",
     /// Routes not searched to the end because nobody waited for them any more.
     RoutesCancelled = 36 "routes_cancelled",
+    /// Repairs of watched sources, one for each source and run of changes.
+    WatchRepairs = 37 "watch_repairs",
+    /// Labels that those repairs wrote.
+    WatchLabelsWritten = 38 "watch_labels_written",
+    /// Times a watched source became stale: its repair went over `graph.watch_budget`.
+    WatchesStale = 39 "watches_stale",
+    /// Fills of watched sources that came to their end, the first ones included.
+    WatchFills = 40 "watch_fills",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

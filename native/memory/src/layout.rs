@@ -5,7 +5,7 @@
 /// "LODESTN1" read as a little-endian word.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"LODESTN1");
 /// Version of this layout; a reader refuses any other.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 /// Bytes of the header page.
 pub const HEADER_BYTES: usize = 4096;
 
@@ -57,6 +57,17 @@ pub const EVENTS_MAX: usize = 16_384;
 /// Bytes of the body of one event.
 pub const EVENT_BODY_BYTES: usize = 40;
 
+/// Bytes of the head of a watch: u64 sequence, u32 source, u32 state, u64 id, u64 revision, u64 branch, zeros.
+pub const WATCH_HEAD_BYTES: usize = 64;
+/// Most watches of a region.
+pub const WATCHES_MAX: u32 = 64;
+
+/// Bytes of one watch: its head, and a label of 8 bytes for each node, up to a full cache line. `None` when that leaves
+/// the address space.
+pub fn watch_bytes(nodes_max: usize) -> Option<usize> {
+    nodes_max.checked_mul(8)?.checked_add(WATCH_HEAD_BYTES)?.checked_next_multiple_of(WATCH_HEAD_BYTES)
+}
+
 /// What a section holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -71,6 +82,8 @@ pub enum SectionKind {
     Slots = 4,
     /// The event ring.
     Events = 5,
+    /// One entry a watch: its head and its labels.
+    Watched = 6,
 }
 
 /// One section of a region.
@@ -93,18 +106,22 @@ impl Section {
     }
 }
 
-/// The sections of a region with this many nodes and slots, in their order, and the region's bytes. Every section
-/// begins on a page. `None` when the sizes leave the address space.
-pub fn sections(nodes_max: usize, slots_max: usize) -> Option<([Section; 5], usize)> {
+/// Number of sections.
+pub const SECTIONS: usize = 6;
+
+/// The sections of a region with this many nodes, slots and watches, in their order, and the region's bytes. Every
+/// section begins on a page. `None` when the sizes leave the address space.
+pub fn sections(nodes_max: usize, slots_max: usize, watches_max: usize) -> Option<([Section; SECTIONS], usize)> {
     let wanted = [
         (SectionKind::Counters, 8, COUNTERS_MAX),
         (SectionKind::Histograms, HISTOGRAM_BUCKETS * 8, HISTOGRAMS_MAX),
         (SectionKind::Nodes, NODE_BYTES, nodes_max),
         (SectionKind::Slots, SLOT_BYTES, slots_max),
         (SectionKind::Events, EVENT_BYTES, EVENTS_MAX),
+        (SectionKind::Watched, watch_bytes(nodes_max)?, watches_max),
     ];
     let mut end = HEADER_BYTES;
-    let mut placed = [Section { kind: SectionKind::Counters, offset: 0, item_bytes: 0, items: 0 }; 5];
+    let mut placed = [Section { kind: SectionKind::Counters, offset: 0, item_bytes: 0, items: 0 }; SECTIONS];
     for (section, (kind, item_bytes, items)) in placed.iter_mut().zip(wanted) {
         *section = Section { kind, offset: end, item_bytes, items };
         end = item_bytes.checked_mul(items)?.checked_add(end)?.checked_next_multiple_of(HEADER_BYTES)?;
@@ -123,7 +140,7 @@ mod tests {
 
     #[test]
     fn sections_follow_each_other_without_overlap_on_page_boundaries() {
-        let (sections, bytes) = sections(1_000_003, 256_000).unwrap();
+        let (sections, bytes) = sections(1_000_003, 256_000, 3).unwrap();
         let mut end = HEADER_BYTES;
         for section in sections {
             assert_eq!(section.offset, end);
@@ -131,6 +148,7 @@ mod tests {
             end = (section.offset + section.item_bytes * section.items).next_multiple_of(HEADER_BYTES);
         }
         assert_eq!(bytes, end);
-        assert!(super::sections(usize::MAX / 8, 1).is_none());
+        assert!(super::sections(usize::MAX / 8, 1, 0).is_none());
+        assert!(super::sections(1 << 27, 1, usize::MAX >> 29).is_none());
     }
 }

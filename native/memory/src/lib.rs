@@ -1,4 +1,4 @@
-//! Byte layouts, slot arena, bump pages, event ring and the shared region of Lodestone.
+//! Byte layouts, slot arena, bump pages, event ring, watched distances and the shared region of Lodestone.
 //!
 //! This crate owns every byte that Rust and Java both see, and it is the only crate below the C edge that may use
 //! `unsafe`. It knows neither the network nor a clock nor a thread: whoever calls it brings the time along.
@@ -17,6 +17,7 @@ pub mod region;
 pub mod simd;
 pub mod slots;
 pub mod status;
+pub mod watched;
 
 mod heap;
 mod mapping;
@@ -27,3 +28,4 @@ pub use histogram::{HistogramId, Histograms};
 pub use page::{PAGE_RECORDS_MAX, Page, PageFull, PagePool, Record, RecordHead, RecordKind};
 pub use region::{Region, RegionError, RegionOptions, RegionPlace};
 pub use status::Status;
+pub use watched::{WatchState, WatchTable};

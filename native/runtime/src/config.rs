@@ -12,6 +12,7 @@ use std::str::FromStr;
 use lodestone_core::TenantQuota;
 use lodestone_core::pathfinder::{EDGES_MAX, NODES_MAX};
 use lodestone_memory::RegionPlace;
+use lodestone_memory::layout::WATCHES_MAX;
 use lodestone_transport::{Auth, Certificate, TokenKey};
 
 use crate::error::EngineError;
@@ -68,6 +69,8 @@ pub struct Config {
     pub(crate) pathfinder_place: PathfinderPlace,
     pub(crate) route_budget: u64,
     pub(crate) route_queue: usize,
+    pub(crate) watches_max: u32,
+    pub(crate) watch_budget: u64,
     pub(crate) window_bytes: usize,
     pub(crate) rollback_sla_ms: u64,
     pub(crate) rollback_verify: RollbackVerify,
@@ -82,6 +85,9 @@ pub struct Config {
     pub(crate) answer_buffer_bytes: usize,
     pub(crate) panic_at_revision: u64,
 }
+
+/// Most bytes of labels of watched sources: 16 watches of as many nodes as there may be.
+const WATCHED_BYTES_MAX: u64 = 16 << 30;
 
 /// Keys that Java honours; the data plane knows them so as to refuse only what nobody knows.
 const JAVA_KEYS: [&str; 5] = [
@@ -163,6 +169,7 @@ impl Config {
         let slots_max = lines.number("arena.capacity", 256_000, 1..=16_777_216)?;
         let edges_max = lines.number("graph.edges_max", 4_000_000, 1..=EDGES_MAX.min(200_000_000))?;
         let pathfinder_place = pathfinder_place(&mut lines, edges_max)?;
+        let nodes_max = lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?;
         let config = Config {
             worker_threads: lines.number("runtime.worker_threads", 0, 0..=256)?,
             max_blocking_threads: lines.number("runtime.max_blocking_threads", 4, 1..=512)?,
@@ -175,11 +182,13 @@ impl Config {
             fragmentation_threshold: lines.number("arena.fragmentation_threshold", 0.05, 0.0..=1.0)?,
             bump_bytes: lines.number("arena.bump_mib", 64_usize, 1..=4_096)? << 20,
             tenants: tenants(&mut lines, slots_max)?,
-            nodes_max: lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?,
+            nodes_max,
             edges_max,
             pathfinder_place,
             route_budget: route_budget(&mut lines, pathfinder_place)?,
             route_queue: lines.number("graph.route_queue", 1_024, 1..=65_536)?,
+            watches_max: watches_max(&mut lines, nodes_max)?,
+            watch_budget: lines.number("graph.watch_budget", 50_000, 1..=1 << 32)?,
             window_bytes: lines.number("rollback.window_mib", 128_usize, 1..=65_536)? << 20,
             rollback_sla_ms: lines.number("rollback.sla_ms", 200, 1..=60_000)?,
             rollback_verify: rollback_verify(&mut lines)?,
@@ -254,6 +263,21 @@ fn pathfinder_place(lines: &mut Lines, edges_max: u32) -> Result<PathfinderPlace
 fn route_budget(lines: &mut Lines, place: PathfinderPlace) -> Result<u64, EngineError> {
     let budget = lines.number("graph.route_budget", 4_000_000, 1..=1 << 32)?;
     Ok(if place == PathfinderPlace::Inline { budget.min(INLINE_BUDGET_MAX) } else { budget })
+}
+
+/// As many watches as asked for, if the labels of all of them find room in what a shared region may reasonably be.
+fn watches_max(lines: &mut Lines, nodes_max: u32) -> Result<u32, EngineError> {
+    let watches_max = lines.number("graph.watches_max", 4, 0..=WATCHES_MAX)?;
+    let bytes = u64::from(watches_max) * u64::from(nodes_max) * 8;
+    if bytes > WATCHED_BYTES_MAX {
+        let text = format_args!(
+            "{watches_max} watches of {nodes_max} nodes take {bytes} bytes; allowed are {WATCHED_BYTES_MAX}: lower it, or \
+             graph.nodes_max"
+        )
+        .to_string();
+        return Err(wrong("graph.watches_max", text));
+    }
+    Ok(watches_max)
 }
 
 fn rollback_verify(lines: &mut Lines) -> Result<RollbackVerify, EngineError> {
@@ -416,6 +440,12 @@ mod tests {
             ("graph.nodes_max=1", "graph.nodes_max"),
             ("rollback.window_mib=x", "rollback.window_mib"),
             ("rollback.verify=1", "true"),
+            ("graph.watches_max=65", "0 to 64"),
+            (
+                "graph.watches_max=17\ngraph.nodes_max=134217728",
+                "graph.watches_max: 17 watches of 134217728 nodes take 1825",
+            ),
+            ("graph.watch_budget=0", "graph.watch_budget"),
             ("graph.pathfinder=own", "thread, inline"),
             ("graph.pathfinder=inline\ngraph.edges_max=1000001", "inline up to 1000000 edges, or thread"),
             ("transport.protocol=tcp", "transport.protocol"),

@@ -12,6 +12,7 @@ use lodestone_memory::Status;
 use lodestone_transport::SessionEvent;
 
 use crate::routes::LocalRoutes;
+use crate::watching::WatchRequest;
 
 /// Calls under way at once; a further one waits.
 pub(crate) const CONTROL_QUEUE_MAX: usize = 1_024;
@@ -59,6 +60,7 @@ pub(crate) enum Control {
         reply: Reply<PutAnswer>,
     },
     Routes(LocalRoutes),
+    Watch(WatchRequest),
     Session(SessionEvent),
     Stop,
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route};
+use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, WatchConfig};
 use lodestone_core::{RollbackReport, State, StateConfig};
 use lodestone_memory::header::{EngineState, Header};
+use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
 use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
 use tokio::sync::mpsc;
@@ -26,6 +27,7 @@ use crate::finder::{AfterRollback, Finder};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
 use crate::poison;
+use crate::watching::Watching;
 use crate::writer::{Watch, Writer};
 
 /// Longest wait of a control call. A rollback or a check of a whole 47-million-edge state takes a second or two.
@@ -69,6 +71,7 @@ pub struct Engine {
     description: Description,
     header: Header,
     counters: Counters,
+    watches: WatchReader,
     edges_max: u32,
     rollback_sla: Duration,
     control: mpsc::Sender<Control>,
@@ -108,6 +111,7 @@ impl Engine {
             place: config.region_place.clone(),
             nodes_max: config.nodes_max,
             slots_max: config.slots_max,
+            watches_max: config.watches_max,
             touch: config.preallocate,
             abi_fingerprint,
             start_unix_ms: now_unix_ms(),
@@ -129,13 +133,14 @@ impl Engine {
         };
         region.header().set_state(EngineState::Running);
         let description = describe(&config, &region, &listening);
-        let (header, counters) = (region.header(), region.counters());
+        let (header, counters, watches) = (region.header(), region.counters(), region.watch_reader());
         let _ = server.set(listening);
         let Threads { writer, pathfinder, routes_ending } = threads;
         Ok(Engine {
             description,
             header,
             counters,
+            watches,
             edges_max: config.edges_max,
             rollback_sla: Duration::from_millis(config.rollback_sla_ms),
             control,
@@ -154,6 +159,11 @@ impl Engine {
     /// The engine's counters, those that the shared region shows.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// A reader of the watches; after close it finds them free.
+    pub fn watches(&self) -> WatchReader {
+        self.watches
     }
 
     pub(crate) fn edges_max(&self) -> u32 {
@@ -305,7 +315,7 @@ impl Engine {
         })
     }
 
-    fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {
+    pub(crate) fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {
         let (reply, answer): (SyncSender<T>, _) = sync_channel(1);
         self.send(control(reply))?;
         self.receive(&answer)
@@ -396,7 +406,7 @@ fn start_threads(
 /// The second copy of the graph, and its thread unless the engine thread is to find the routes.
 fn start_pathfinder(
     config: &Config,
-    region: &Region,
+    region: &mut Region,
     routes_ending: &Arc<AtomicBool>,
 ) -> Result<(Feed, Option<JoinHandle<()>>), EngineError> {
     let counters = region.counters();
@@ -408,8 +418,12 @@ fn start_pathfinder(
         index_salt: random_salt(),
         preallocate: config.preallocate,
     };
+    let mut pathfinder = Pathfinder::new(&pathfinder_config).map_err(memory)?;
+    let watching = WatchConfig { budget: config.watch_budget, preallocate: config.preallocate };
+    pathfinder.keep_watched(region.take_watch_table(), &watching).map_err(memory)?;
     let finder = Finder {
-        pathfinder: Pathfinder::new(&pathfinder_config).map_err(memory)?,
+        pathfinder,
+        watching: Watching::new(config.watches_max, config.nodes_max, counters),
         route: Route::with_capacity(config.nodes_max as usize).map_err(memory)?,
         nodes_max: config.nodes_max,
         counters,

@@ -15,6 +15,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::finder::{AfterRollback, Finder};
 use crate::routes::{RouteRequest, Standing};
+use crate::watching;
 
 /// Changes that the ring holds at least (12 bytes each): more than one second of 200,000 changes while a long route is
 /// searched.
@@ -92,17 +93,32 @@ impl Feed {
         Standing { revision, changes_before: self.sent, rollbacks: self.rollbacks }
     }
 
-    /// After a rollback, its changes sent: routes still under way are to be found at this revision.
-    pub(crate) fn rolled_back(&mut self, revision: u64) {
+    /// Tells a revision with all of its changes.
+    ///
+    /// # Errors
+    /// [`PathfinderGone`].
+    pub(crate) fn commit(&mut self, revision: u64, changes: &[EdgeChange]) -> Result<(), PathfinderGone> {
+        self.send(changes)?;
+        self.send(&[watching::committed(revision)])?;
+        self.flush()
+    }
+
+    /// After a rollback, its changes flushed: routes still under way are to be found at this revision.
+    ///
+    /// # Errors
+    /// [`PathfinderGone`].
+    pub(crate) fn rolled_back(&mut self, revision: u64) -> Result<(), PathfinderGone> {
+        self.send(&[watching::rolled_back(revision)])?;
         self.rollbacks += 1;
         *self.after_rollback.lock().unwrap_or_else(PoisonError::into_inner) = self.standing(revision);
+        Ok(())
     }
 
     /// Tells committed changes; waits while the ring is full.
     ///
     /// # Errors
     /// [`PathfinderGone`]: nobody will make room.
-    pub(crate) fn send(&mut self, changes: &[EdgeChange]) -> Result<(), PathfinderGone> {
+    fn send(&mut self, changes: &[EdgeChange]) -> Result<(), PathfinderGone> {
         self.sent += changes.len() as u64;
         match &mut self.way {
             Way::Inline(finder) => finder.apply(changes),
@@ -144,6 +160,15 @@ impl Feed {
             pathfinder.unpark();
         }
         Ok(())
+    }
+
+    /// Keeps watched sources where the engine thread has the copy; whether there is more to do. A thread of its own does
+    /// that by itself.
+    pub(crate) fn watch_some(&mut self) -> bool {
+        match &mut self.way {
+            Way::Inline(finder) => finder.watch_some(),
+            Way::Thread { .. } => false,
+        }
     }
 
     /// Has a route found: on the pathfinder's thread, later, or here and now. Full: the request comes back.

@@ -10,6 +10,7 @@ use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Status};
 use lodestone_transport::PathAnswer;
 
 use crate::routes::{LocalRoute, LocalRoutes, RouteBatch, RouteReply, RouteRequest, Standing};
+use crate::watching::Watching;
 
 /// Most nodes of a path that one PATH frame lists.
 const WIRE_NODES_MAX: usize = 8_192;
@@ -20,6 +21,7 @@ pub(crate) type AfterRollback = Arc<Mutex<Standing>>;
 /// The copy of the graph and what answering takes.
 pub(crate) struct Finder {
     pub(crate) pathfinder: Pathfinder,
+    pub(crate) watching: Watching,
     pub(crate) route: Route,
     pub(crate) nodes_max: u32,
     pub(crate) counters: Counters,
@@ -37,11 +39,19 @@ enum Found {
 }
 
 impl Finder {
-    /// Takes committed changes over, in their order.
+    /// Takes committed changes over, in their order, with the marks of their revisions.
     pub(crate) fn apply(&mut self, changes: &[EdgeChange]) {
-        for change in changes {
-            self.pathfinder.apply(change.source, change.target, change.mask);
-        }
+        self.watching.apply(&mut self.pathfinder, changes);
+    }
+
+    /// Brings the labels of watched sources up to what was applied.
+    pub(crate) fn repair_watched(&mut self) {
+        self.watching.repair(&mut self.pathfinder);
+    }
+
+    /// Repairs and fills watched sources for a while; whether there is more to do.
+    pub(crate) fn watch_some(&mut self) -> bool {
+        self.watching.work(&mut self.pathfinder)
     }
 
     /// Answers a request. `catch_up` brings the copy to a state that the request can be answered against.
@@ -55,7 +65,9 @@ impl Finder {
             // The state went back since: the client must not see the later revision any more.
             standing = *self.after_rollback.lock().unwrap_or_else(PoisonError::into_inner);
         }
-        self.histograms.record(HistogramId::Route, request.asked.elapsed().as_nanos() as u64);
+        if !matches!(request.reply, RouteReply::Watch(_)) {
+            self.histograms.record(HistogramId::Route, request.asked.elapsed().as_nanos() as u64);
+        }
     }
 
     /// Finds in this state, which the copy is in, and answers; `false` if that came too late.
@@ -71,6 +83,7 @@ impl Finder {
                 }
             }
             RouteReply::Local(routes) => self.answer_local(reply, routes, standing),
+            RouteReply::Watch(request) => self.watching.serve(&mut self.pathfinder, request),
         }
         true
     }

@@ -33,6 +33,7 @@ mod local;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod watching;
 mod writer;
 
 pub use config::Config;

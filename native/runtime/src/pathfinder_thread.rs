@@ -39,10 +39,14 @@ impl PathfinderThread {
                 // The engine sent the changes before the request, so all of them are in the ring already.
                 Ok(request) => {
                     finder.serve(&request, |finder, standing| _ = intake.apply_some(finder, standing.changes_before));
+                    finder.repair_watched();
                 }
                 Err(TryRecvError::Disconnected) => return,
                 Err(TryRecvError::Empty) => {
-                    if !intake.apply_some(finder, sent) {
+                    // No more than a slice at once: a route that comes meanwhile is not to wait for all repairs.
+                    let applied = intake.apply_some(finder, sent.min(intake.applied + SLICE_CHANGES_MAX as u64));
+                    let filling = finder.watch_some();
+                    if !applied && !filling {
                         thread::park_timeout(Duration::from_millis(PATHFINDER_LOOK_MS));
                     }
                 }

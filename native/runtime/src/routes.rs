@@ -14,6 +14,7 @@ use lodestone_transport::AnswerSink;
 use crate::control::{Control, Reply};
 use crate::engine::{CONTROL_TIMEOUT, Engine};
 use crate::error::EngineError;
+use crate::watching::WatchRequest;
 
 /// Most routes of one question.
 pub const ROUTES_MAX: usize = 128;
@@ -49,6 +50,8 @@ pub(crate) enum RouteReply {
     Stream { sink: Arc<dyn AnswerSink>, counter: u64, source: u32, target: u32 },
     /// To the thread that asked.
     Local(LocalRoutes),
+    /// No route: a watch to begin or to end, which comes the same way and at the same place among the changes.
+    Watch(WatchRequest),
 }
 
 /// A question of a thread of this process.
@@ -66,6 +69,7 @@ impl RouteReply {
         match self {
             RouteReply::Stream { sink, .. } => sink.is_gone(),
             RouteReply::Local(routes) => routes.waiting.strong_count() == 0,
+            RouteReply::Watch(_) => false,
         }
     }
 
@@ -76,6 +80,7 @@ impl RouteReply {
             RouteReply::Local(routes) => {
                 let _ = routes.reply.try_send(Err(status));
             }
+            RouteReply::Watch(request) => request.refuse(status),
         }
     }
 }

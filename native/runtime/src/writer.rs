@@ -87,12 +87,13 @@ impl Writer {
             self.header.beat(now);
             self.look_for_holes(now);
             let controlled = self.take_control(&mut context);
+            let filling = self.feed.watch_some();
             if self.take_batches(&mut context, &mut inbox) {
                 self.decide(&inbox);
                 inbox.clear();
             } else if self.watch.stopping {
                 return;
-            } else if !controlled {
+            } else if !controlled && !filling {
                 match self.idle_strategy {
                     IdleStrategy::Park => thread::park_timeout(HEARTBEAT),
                     IdleStrategy::Yield => thread::yield_now(),
@@ -174,8 +175,7 @@ impl Writer {
     fn publish(&mut self, committed: bool) {
         if committed {
             self.header.publish(&self.state.to_commit());
-            self.feed.send(self.state.changes()).expect(PATHFINDER_GONE);
-            self.feed.flush().expect(PATHFINDER_GONE);
+            self.feed.commit(self.state.revision(), self.state.changes()).expect(PATHFINDER_GONE);
         }
     }
 
@@ -285,6 +285,7 @@ impl Writer {
                 let _ = reply.try_send(PutAnswer { arcs, result, edges: self.state.to_commit().edges });
             }
             Control::Routes(routes) => self.route(RouteReply::Local(routes), 0),
+            Control::Watch(request) => self.route(RouteReply::Watch(request), 0),
             Control::Session(SessionEvent::Opened { session, tenant, .. }) => {
                 self.event(Event::SessionOpened { session, tenant });
             }
@@ -319,7 +320,7 @@ impl Writer {
         self.header.publish(&self.state.to_commit());
         let elapsed = undone + publishing.elapsed();
         self.feed.flush().expect(PATHFINDER_GONE);
-        self.feed.rolled_back(revision);
+        self.feed.rolled_back(revision).expect(PATHFINDER_GONE);
         if let Some(server) = self.server.get() {
             server.rolled_back(revision);
         }

@@ -7,6 +7,8 @@
 //! Of equal distances the path with the fewest edges wins; then, going back from the target, the lowest predecessor id
 //! at each step. Even [`Route::settled`], and with it [`RouteStatus::Budget`], depends on nothing but the edges.
 //!
+//! From a few sources the distances to all nodes may be *watched*: [`Pathfinder::watch`].
+//!
 //! ```
 //! use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus};
 //!
@@ -24,6 +26,7 @@ mod graph;
 mod queue;
 mod search;
 mod sweep;
+mod watched;
 
 use std::fmt;
 
@@ -31,6 +34,8 @@ use crate::EdgeChange;
 use crate::packet::weight_of;
 use graph::{Graph, Kept};
 use search::{Limits, Search};
+use watched::Watched;
+pub use watched::{WATCH_CHANGES_MAX, WatchConfig, WatchId, WatchTotals};
 
 /// Most nodes that one pathfinder carries: a label of 64 bits holds the sum of two distances and of two edge counts
 /// only up to here.
@@ -147,6 +152,7 @@ pub struct Pathfinder {
     search: Search,
     kept: Kept,
     budget: u64,
+    watched: Option<Watched>,
 }
 
 impl Pathfinder {
@@ -158,7 +164,7 @@ impl Pathfinder {
         check_size("nodes_max", config.nodes_max, NODES_MAX)?;
         check_size("edges_max", config.edges_max, EDGES_MAX)?;
         let (graph, search) = (Graph::new(config)?, Search::new(config.nodes_max)?);
-        Ok(Self { graph, search, kept: Kept::new(), budget: config.budget })
+        Ok(Self { graph, search, kept: Kept::new(), budget: config.budget, watched: None })
     }
 
     /// Sets the edge `source` → `target` to `mask`; 0 removes it. What changes nothing is allowed and changes nothing.
@@ -169,10 +175,14 @@ impl Pathfinder {
     /// # Panics
     /// If an id is not below `nodes_max`, or a new edge goes beyond `edges_max`: the core lets neither through.
     pub fn apply(&mut self, source: u32, target: u32, mask: u32) {
-        if mask == 0 {
-            self.graph.remove(source, target);
-        } else {
-            self.graph.put(source, target, weight_of(mask));
+        let after = (mask != 0).then(|| weight_of(mask));
+        let before = match after {
+            None => self.graph.remove(source, target),
+            Some(weight) => self.graph.put(source, target, weight),
+        };
+        if let Some(watched) = &mut self.watched {
+            watched.note((source, target), before, after);
+            watched.make_room(&self.graph);
         }
     }
 
@@ -182,7 +192,17 @@ impl Pathfinder {
     /// # Panics
     /// As [`Pathfinder::apply`].
     pub fn apply_batch(&mut self, changes: &[EdgeChange]) {
-        self.graph.set_all(changes, |_, _| {});
+        let Some(watched) = &mut self.watched else { return self.graph.set_all(changes, |_, _| {}) };
+        let mut rest = changes;
+        while !rest.is_empty() {
+            let (some, later) = rest.split_at(watched.room().min(rest.len()));
+            self.graph.set_all(some, |change, before| {
+                let after = (change.mask != 0).then(|| weight_of(change.mask));
+                watched.note((change.source, change.target), before, after);
+            });
+            watched.make_room(&self.graph);
+            rest = later;
+        }
     }
 
     /// Bytes of memory that hold edges now, in both directions.

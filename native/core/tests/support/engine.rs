@@ -45,6 +45,7 @@ impl<E: EdgeStore> Engine<E> {
             place: RegionPlace::Anonymous,
             nodes_max: limits.nodes_max,
             slots_max: limits.slots_max,
+            watches_max: 0,
             touch: false,
             abi_fingerprint: 1,
             start_unix_ms: 1,

@@ -62,7 +62,7 @@ public enum Counter {
     LOAD_DONE,
     /** Arcs of that bulk load; 0 while nobody knows. */
     LOAD_TOTAL,
-    /** Committed changes that the pathfinder has not applied yet: now. */
+    /** Committed changes, and one mark for each revision, that the pathfinder has not applied yet: now. */
     PATHFINDER_LAG,
     /** Connections refused because {@code transport.connections_max} was reached. */
     CONNECTIONS_REFUSED,
@@ -77,7 +77,15 @@ public enum Counter {
     /** Times the engine waited for the pathfinder to make room for committed changes. */
     PATHFINDER_WAITS,
     /** Routes not searched to the end because nobody waited for them any more. */
-    ROUTES_CANCELLED;
+    ROUTES_CANCELLED,
+    /** Repairs of watched sources, one for each source and run of changes. */
+    WATCH_REPAIRS,
+    /** Labels that those repairs wrote. */
+    WATCH_LABELS_WRITTEN,
+    /** Times a watched source became stale: its repair went over {@code graph.watch_budget}. */
+    WATCHES_STALE,
+    /** Fills of watched sources that came to their end, the first ones included. */
+    WATCH_FILLS;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

@@ -2,6 +2,7 @@ package dev.lodestone;
 
 import dev.lodestone.internal.NativeEngine;
 import dev.lodestone.internal.NativeRoutes;
+import dev.lodestone.internal.NativeWatches;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -181,6 +182,22 @@ public final class Graph {
             throw new IllegalArgumentException(count + " routes are not 1 to " + RouteBatch.CAPACITY_MAX);
         }
         return find(sources.clone(), targets.clone(), timeout);
+    }
+
+    /**
+     * Begins to keep the shortest distances from a node to all others up to date with every committed change. They can be read
+     * once {@link WatchedDistances#awaitLive} says so: the first computation goes on in slices beside routes and repairs.
+     *
+     * <p>A change of an edge costs the pathfinder well under a microsecond for each source in the mean, and at most what
+     * {@code graph.watch_budget} allows.
+     *
+     * @param source the node, unsigned
+     * @return its distances; close them to give the watch back
+     * @throws EngineException when the node is not below {@code graph.nodes_max} ({@link Status#OUT_OF_BOUNDS}), or all
+     *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL})
+     */
+    public WatchedDistances watch(int source) {
+        return new WatchedDistances(engine, NativeWatches.add(engine, source), source);
     }
 
     private RouteBatch find(int[] sources, int[] targets, Duration timeout) {

@@ -108,6 +108,7 @@ class EngineConfigTest {
             } else {
                 builder.set("graph.pathfinder", "thread");
             }
+            builder.set("graph.watches_max", random.nextLong(0, 17));
             EngineConfig config = builder.build();
             assertEquals(config, load(config.toYaml()), "seed " + seed);
         }
@@ -168,6 +169,8 @@ class EngineConfigTest {
         "graph.pathfinder | inline | inline up to 1000000 edges, or thread",
         "graph.route_budget | 4294967297 | 1 to",
         "graph.route_queue | 65537 | 1 to",
+        "graph.watches_max | 65 | 0 to 64",
+        "graph.watch_budget | 0 | 1 to",
         "rollback.window_mib | 65537 | 1 to",
         "rollback.sla_ms | 60001 | 1 to",
         "rollback.verify | sometimes | true or false",

@@ -59,6 +59,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
     static final int SECRET_BYTES_MAX = 1_024;
     /** Most edges of a graph whose routes the engine thread finds. */
     static final long INLINE_EDGES_MAX = 1_000_000;
+    /** Most bytes of labels of watched sources. */
+    static final long WATCHED_BYTES_MAX = 16L << 30;
     /** Highest core number that can be asked for. */
     static final long CORE_MAX = 1_023;
 
@@ -84,6 +86,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             choice("graph.pathfinder", "thread", "inline"),
             whole("graph.route_budget", 4_000_000, 1, 1L << 32),
             whole("graph.route_queue", 1_024, 1, 65_536),
+            whole("graph.watches_max", 4, 0, 64),
+            whole("graph.watch_budget", 50_000, 1, 1L << 32),
             whole("rollback.window_mib", 128, 1, 65_536),
             whole("rollback.sla_ms", 200, 1, 60_000),
             of("rollback.verify", Kind.FLAG, false),

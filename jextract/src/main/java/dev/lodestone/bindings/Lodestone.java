@@ -332,6 +332,15 @@ public class Lodestone extends LodestoneSymbols {
     public static int LODESTONE_STATUS_TIMEOUT() {
         return LODESTONE_STATUS_TIMEOUT;
     }
+    private static final int LODESTONE_STATUS_WATCHES_FULL = (int)110L;
+    /**
+     * {@snippet lang=c :
+     * enum LodestoneStatus.LODESTONE_STATUS_WATCHES_FULL = 110
+     * }
+     */
+    public static int LODESTONE_STATUS_WATCHES_FULL() {
+        return LODESTONE_STATUS_WATCHES_FULL;
+    }
     /**
      * {@snippet lang=c :
      * typedef uint32_t LodestoneStatus
@@ -1852,6 +1861,131 @@ public class Lodestone extends LodestoneSymbols {
                 traceDowncall("lodestone_state_verify", engine, out, error);
             }
             return (int)mh$.invokeExact(engine, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_watch_add {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_watch_add");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_watch_add$descriptor() {
+        return lodestone_watch_add.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_watch_add$handle() {
+        return lodestone_watch_add.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_watch_add$address() {
+        return lodestone_watch_add.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_watch_add(long engine, int source, MemorySegment watch, MemorySegment error) {
+        var mh$ = lodestone_watch_add.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_watch_add", engine, source, watch, error);
+            }
+            return (int)mh$.invokeExact(engine, source, watch, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_watch_remove {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_watch_remove");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_watch_remove$descriptor() {
+        return lodestone_watch_remove.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_watch_remove$handle() {
+        return lodestone_watch_remove.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_watch_remove$address() {
+        return lodestone_watch_remove.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_watch_remove(long engine, long watch, MemorySegment error) {
+        var mh$ = lodestone_watch_remove.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_watch_remove", engine, watch, error);
+            }
+            return (int)mh$.invokeExact(engine, watch, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
