@@ -29,22 +29,23 @@ pub(super) fn store<E: EdgeStore>(store: &str, graph: &Graph, figures: &mut Figu
         },
     );
     let mut edges = E::new(sizes, 7).expect("memory for the edges");
-    let (mut arcs, mut spent) = (Vec::with_capacity(AHEAD as usize), Duration::ZERO);
+    let (mut arcs, mut places) = (
+        Vec::with_capacity(AHEAD as usize),
+        Vec::with_capacity(AHEAD as usize),
+    );
+    let mut spent = Duration::ZERO;
     for first in (0..graph.arcs).step_by(AHEAD as usize) {
         arcs.clear();
         arcs.extend((first..graph.arcs.min(first + AHEAD)).map(|place| graph.scattered(place)));
         let start = Instant::now();
-        arcs.iter()
-            .for_each(|arc| edges.prefetch(arc.source, arc.target));
-        arcs.iter()
-            .for_each(|arc| edges.prefetch_behind(arc.source, arc.target));
-        for EdgeChange {
-            source,
-            target,
-            mask,
-        } in &arcs
-        {
-            edges.set(*source, *target, *mask);
+        places.clear();
+        places.extend(arcs.iter().map(|arc| edges.place(arc.source, arc.target)));
+        places.iter().for_each(|place| edges.prefetch(*place));
+        places
+            .iter()
+            .for_each(|place| edges.prefetch_behind(*place));
+        for (place, arc) in places.iter().zip(&arcs) {
+            edges.set_at(*place, arc.mask);
         }
         spent += start.elapsed();
     }
