@@ -18,9 +18,9 @@ JAVA = ["ci/with-tools.sh", "java"]
 # Flags of each JVM. fastutil and JGraphT get what suits them best: a heap taken and touched at the start, large pages, the
 # collector without barriers for single stores. The JDK's map stands for a service as it is: G1, the default, and room.
 JVM_FLAGS = {
-    "fastutil": ["-Xms4g", "-Xmx4g", "-XX:+AlwaysPreTouch", "-XX:+UseParallelGC", "-XX:+UseTransparentHugePages"],
+    "fastutil": ["-Xms2g", "-Xmx2g", "-XX:+AlwaysPreTouch", "-XX:+UseParallelGC", "-XX:+UseTransparentHugePages"],
     "jdk_hash_map": ["-Xms2g", "-Xmx2g", "-XX:+AlwaysPreTouch"],
-    "jgrapht": ["-Xms3g", "-Xmx3g", "-XX:+AlwaysPreTouch", "-XX:+UseParallelGC", "-XX:+UseTransparentHugePages"],
+    "jgrapht": ["-Xms2g", "-Xmx2g", "-XX:+AlwaysPreTouch", "-XX:+UseParallelGC", "-XX:+UseTransparentHugePages"],
 }
 JVM_FLAGS_QUICK = ["-Xmx512m", "-XX:TieredStopAtLevel=1"]
 CLASS_PATH = "benchmarks/target/classes:benchmarks/target/lib/*"
@@ -39,6 +39,7 @@ QUICK = {
     "networkit": ("uniform", 20_000, 16, 0),
 }
 TURNS = {
+    "none": (),
     "changes": ("fastutil", "jdk_hash_map", "jgrapht"),
     "uniform.one_to_all": ("networkit",),
     "small.one_to_all": ("jgrapht",),

@@ -10,8 +10,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use lodestone_memory::huge;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+use lodestone_memory::huge::{self, HugeSlice};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::figures::Figures;
 use crate::world::mix;
@@ -19,14 +19,14 @@ use crate::world::mix;
 const LINE_WORDS: usize = 8;
 const BATCH: usize = 128;
 
-/// The fields that are accessed; they stay until the process ends.
+/// The fields that are accessed.
 pub(crate) struct Memory {
-    small_pages: &'static mut [u64],
+    small_pages: SmallPages,
     /// The first word of each line holds the number of another line: one circle through all of them. The loops that
     /// change words leave those alone.
-    huge_pages: &'static mut [u64],
+    huge_pages: HugeSlice<u64>,
     /// Copied from its first half to its second.
-    copied: &'static mut [u64],
+    copied: HugeSlice<u64>,
     accesses: u64,
 }
 
@@ -34,29 +34,33 @@ impl Memory {
     /// Fields of this many words, a power of two: 2^27 are 1 GiB.
     pub(crate) fn new(words: usize, accesses: u64) -> Memory {
         assert!(words.is_power_of_two());
-        let memory = Memory {
-            small_pages: field(words, Advice::LinuxNoHugepage),
-            huge_pages: field(words, Advice::LinuxHugepage),
-            copied: field(words / 2, Advice::LinuxHugepage),
+        let mut huge_pages = HugeSlice::new(words).expect("memory for a field");
+        circle(&mut huge_pages);
+        Memory {
+            small_pages: SmallPages::new(words),
+            huge_pages,
+            copied: HugeSlice::new(words / 2).expect("memory for a field"),
             accesses,
-        };
-        circle(memory.huge_pages);
-        memory
+        }
     }
 
     /// Adds one round of all limits under this name.
     pub(crate) fn measure(&mut self, name: &str, round: u64, figures: &mut Figures) {
         let accesses = self.accesses;
         let mut add = |what: &str, value| figures.add(&format!("{name}{what}"), "ns", value);
-        add("", line_ns(self.huge_pages, accesses, round));
-        add("_ahead", ahead_ns(self.huge_pages, accesses, round));
-        add("_small_pages", line_ns(self.small_pages, accesses, round));
-        add("_dependent", dependent_ns(self.huge_pages, accesses / 4));
+        add("", line_ns(&mut self.huge_pages, accesses, round));
+        add("_ahead", ahead_ns(&mut self.huge_pages, accesses, round));
+        add(
+            "_small_pages",
+            line_ns(self.small_pages.words(), accesses, round),
+        );
+        add("_dependent", dependent_ns(&self.huge_pages, accesses / 4));
         figures.add(&format!("{name}_copy"), "GB/s", self.copy_gb_per_s());
     }
 
     fn copy_gb_per_s(&mut self) -> f64 {
-        let (from, to) = self.copied.split_at_mut(self.copied.len() / 2);
+        let half = self.copied.len() / 2;
+        let (from, to) = self.copied.split_at_mut(half);
         let start = Instant::now();
         to.copy_from_slice(from);
         black_box(&*to);
@@ -64,18 +68,43 @@ impl Memory {
     }
 }
 
-fn field(words: usize, advice: Advice) -> &'static mut [u64] {
-    let (bytes, access) = (words * 8, ProtFlags::READ | ProtFlags::WRITE);
-    // SAFETY: with no address asked for, the system gives a range that nobody else uses.
-    let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, MapFlags::PRIVATE) };
-    let start = start.expect("memory for a field");
-    // SAFETY: the range was mapped just above, and the advice changes no content. A system without huge pages says so;
-    // then all fields are the same.
-    let _ = unsafe { madvise(start, bytes, advice) };
-    // SAFETY: the mapping is zeros, aligned to a page, never unmapped, and only this slice names it.
-    let words = unsafe { std::slice::from_raw_parts_mut(start.cast::<u64>(), words) };
-    words.fill(1);
-    words
+/// Words over small pages, whatever the system gives by default.
+struct SmallPages {
+    first: *mut u64,
+    count: usize,
+}
+
+impl SmallPages {
+    fn new(count: usize) -> SmallPages {
+        let (bytes, access) = (count * 8, ProtFlags::READ | ProtFlags::WRITE);
+        // SAFETY: with no address asked for, the system gives a range that nobody else uses.
+        let first =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, MapFlags::PRIVATE) };
+        let first = first.expect("memory for a field");
+        // SAFETY: the range was mapped just above, and the advice changes no content. A system without huge pages
+        // refuses it and gives small ones anyhow.
+        let _ = unsafe { madvise(first, bytes, Advice::LinuxNoHugepage) };
+        let mut field = SmallPages {
+            first: first.cast(),
+            count,
+        };
+        field.words().fill(1);
+        field
+    }
+
+    fn words(&mut self) -> &mut [u64] {
+        // SAFETY: the mapping is `count` words of zeros or numbers, aligned to a page; it lives as long as this value,
+        // which is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.first, self.count) }
+    }
+}
+
+impl Drop for SmallPages {
+    fn drop(&mut self) {
+        // SAFETY: exactly the range mapped in `new`; no borrow of the words outlives this value.
+        let unmapped = unsafe { munmap(self.first.cast(), self.count * 8) };
+        debug_assert!(unmapped.is_ok());
+    }
 }
 
 /// Makes one circle of all lines, in random order (Sattolo's shuffle).

@@ -77,6 +77,8 @@ fn rounds(graph: &Graph, with_peers: bool, turns: Turns, scale: &Scale, figures:
         "MiB",
         host::resident_bytes() as f64 / 1_048_576.0,
     );
+    // The others may go: what comes next needs their memory.
+    turns.pass("none", 0);
     eprintln!("  {name}: a hub grows");
     engine.hub(scale, figures);
 }
