@@ -16,6 +16,16 @@ pub(crate) fn resident_bytes() -> u64 {
     kib * 1_024
 }
 
+/// Nanoseconds for which this thread was ready and had no processor, since it began; 0 where the system does not count.
+pub(crate) fn waited_for_processor_ns() -> u64 {
+    let counts = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    counts
+        .split_whitespace()
+        .nth(1)
+        .and_then(|waited| waited.parse().ok())
+        .unwrap_or(0)
+}
+
 /// Time that a loop lost which did nothing but read the clock: the longest gap, and all of them together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lost {

@@ -1,9 +1,9 @@
 //! The physical limits beside which the engine is judged, over a field of memory far beyond every cache:
 //!
-//! - changing one word in a random line, each access independent of the one before, so that the processor overlaps as
-//!   many as it can. Three times: over huge pages as a plain loop, which is *the limit* that claims name; over huge pages
-//!   in batches of 128 whose lines are asked for ahead, as the engine does it; and over the small pages that the system
-//!   gives by default, where every access also misses the translation cache;
+//! - changing one word in a random line, each access independent of the one before, over huge pages, in batches of 128
+//!   whose lines are asked for ahead, so that as many are under way as the memory takes: *the limit* that claims name.
+//!   Beside it a plain loop, whose overlap is what the processor finds by itself, and the same loop over the small pages
+//!   that the system gives by default, where every access also misses the translation cache;
 //! - reading a random line whose place only the line before tells: what one miss costs when nothing overlaps;
 //! - copying in order.
 
@@ -48,8 +48,8 @@ impl Memory {
     pub(crate) fn measure(&mut self, name: &str, round: u64, figures: &mut Figures) {
         let accesses = self.accesses;
         let mut add = |what: &str, value| figures.add(&format!("{name}{what}"), "ns", value);
-        add("", line_ns(&mut self.huge_pages, accesses, round));
-        add("_ahead", ahead_ns(&mut self.huge_pages, accesses, round));
+        add("_plain", line_ns(&mut self.huge_pages, accesses, round));
+        add("", ahead_ns(&mut self.huge_pages, accesses, round));
         add(
             "_small_pages",
             line_ns(self.small_pages.words(), accesses, round),

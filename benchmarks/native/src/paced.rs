@@ -18,9 +18,9 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::Scale;
 use crate::figures::{Figures, nanoseconds, record};
 use crate::graph;
-use crate::graph::paths::{loaded, random_pair};
+use crate::graph::paths::{apply, loaded, random_pair};
 use crate::graphs::Graph;
-use crate::host::Lost;
+use crate::host::{Lost, waited_for_processor_ns};
 use crate::world::{BATCH, EngineStore, Room, World};
 
 /// Moves a second: the published rate, and the rate that the goals add.
@@ -28,6 +28,8 @@ const RATES: [(&str, u64); 2] = [("paced_80k", 80_000), ("paced_1m", 1_000_000)]
 /// Changes that the ring holds, and the longest time in which nobody looks at it, as in the product.
 const RING_CHANGES: usize = 1 << 18;
 const LOOK: Duration = Duration::from_millis(20);
+/// Changes that the pathfinder applies together.
+const APPLIED_AT_ONCE: usize = 1_024;
 const WINDOW_BYTES: usize = 256 << 20;
 
 pub(crate) fn measure(scale: &Scale, figures: &mut Figures) {
@@ -99,32 +101,18 @@ struct Paced<'a> {
 }
 
 impl Paced<'_> {
-    /// Takes moves in batches of what is due. A stall counts for every move that it delays. Percentiles of each second
-    /// apart, and the time that this second lost to others while the loop waited for work; nothing is kept without a name.
+    /// Takes moves in batches of what is due, second by second; nothing is kept without a name. A second has a schedule
+    /// of its own, which begins when the moves of the one before are done: a stall counts for every move of its second
+    /// that it delays, and for none of the next. Beside the percentiles, the time that the second lost to others: what a
+    /// loop that waits for work and only reads the clock saw go by, or what the system counted as waiting for a
+    /// processor, whichever is more.
     fn run(&mut self, name: &str, rate: u64, seconds: u64, figures: &mut Figures) {
-        let (mut histogram, gap_ns) = (nanoseconds(), 1e9 / rate as f64);
-        let (mut done, start) = (0, Instant::now());
-        for second in 1..=seconds {
+        let mut histogram = nanoseconds();
+        for _ in 0..seconds {
             histogram.reset();
-            let (mut lost, mut idle_since, waits) = (Lost::default(), None, self.waits);
-            while done < rate * second {
-                let now_ns = start.elapsed().as_nanos() as u64;
-                if let Some(before) = idle_since.replace(now_ns) {
-                    lost.gap(now_ns - before);
-                }
-                let due = ((now_ns as f64 / gap_ns) as u64 + 1).min(rate * second);
-                let count = due.saturating_sub(done).min(BATCH);
-                if count == 0 {
-                    std::hint::spin_loop();
-                    continue;
-                }
-                self.batch(count);
-                idle_since = None;
-                let end_ns = start.elapsed().as_nanos() as f64;
-                let late = |number| (end_ns - number as f64 * gap_ns) as u64;
-                (done..done + count).for_each(|number| record(&mut histogram, late(number)));
-                done += count;
-            }
+            let (waits, waited_ns) = (self.waits, waited_for_processor_ns());
+            let mut lost = self.second(rate, &mut histogram);
+            lost.total_ns = lost.total_ns.max(waited_for_processor_ns() - waited_ns);
             if !name.is_empty() {
                 figures.add_percentiles(name, &histogram);
                 figures.add(&format!("{name}.lost"), "ns", lost.total_ns as f64);
@@ -140,6 +128,30 @@ impl Paced<'_> {
                 );
             }
         }
+    }
+
+    fn second(&mut self, rate: u64, histogram: &mut Histogram<u64>) -> Lost {
+        let (mut lost, mut idle_since) = (Lost::default(), None);
+        let (mut done, start, gap_ns) = (0, Instant::now(), 1e9 / rate as f64);
+        while done < rate {
+            let now_ns = start.elapsed().as_nanos() as u64;
+            if let Some(before) = idle_since.replace(now_ns) {
+                lost.gap(now_ns - before);
+            }
+            let due = ((now_ns as f64 / gap_ns) as u64 + 1).min(rate);
+            let count = due.saturating_sub(done).min(BATCH);
+            if count == 0 {
+                std::hint::spin_loop();
+                continue;
+            }
+            self.batch(count);
+            idle_since = None;
+            let end_ns = start.elapsed().as_nanos() as f64;
+            let late = |number| (end_ns - number as f64 * gap_ns) as u64;
+            (done..done + count).for_each(|number| record(histogram, late(number)));
+            done += count;
+        }
+        lost
     }
 
     fn batch(&mut self, count: u64) {
@@ -177,14 +189,13 @@ impl Finder {
     fn run(mut self, graph: &Graph) -> Histogram<u64> {
         let mut route = Route::with_capacity(1_024).expect("memory for a route");
         let (mut times, mut number) = (nanoseconds(), 0);
+        let mut some = Vec::with_capacity(APPLIED_AT_ONCE);
         while !self.stopping.load(Ordering::Relaxed) {
             let waiting = self.changes.slots();
-            for _ in 0..waiting {
-                let Ok(change) = self.changes.pop() else {
-                    break;
-                };
-                self.pathfinder
-                    .apply(change.source, change.target, change.mask);
+            for _ in 0..waiting.div_ceil(APPLIED_AT_ONCE) {
+                some.clear();
+                some.extend(std::iter::from_fn(|| self.changes.pop().ok()).take(APPLIED_AT_ONCE));
+                apply(&mut self.pathfinder, &some);
             }
             if self.routing.load(Ordering::Relaxed) {
                 let (source, target) = random_pair(graph, number);

@@ -1,8 +1,9 @@
 //! Shortest paths: between two nodes, and from one node to all.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus};
+use lodestone_core::{EdgeChange, PUT_ARCS_MAX};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -30,14 +31,25 @@ pub(crate) fn loaded(graph: &Graph, figures: &mut Figures) -> Pathfinder {
         preallocate: true,
     };
     let mut pathfinder = Pathfinder::new(&config).expect("memory for the pathfinder");
-    let start = Instant::now();
-    for place in 0..graph.arcs {
-        let arc = graph.scattered(place);
-        pathfinder.apply(arc.source, arc.target, arc.mask);
+    let (mut arcs, mut spent) = (Vec::with_capacity(PUT_ARCS_MAX), Duration::ZERO);
+    for first in (0..graph.arcs).step_by(PUT_ARCS_MAX) {
+        arcs.clear();
+        let end = graph.arcs.min(first + PUT_ARCS_MAX as u64);
+        arcs.extend((first..end).map(|place| graph.scattered(place)));
+        let start = Instant::now();
+        apply(&mut pathfinder, &arcs);
+        spent += start.elapsed();
     }
     let name = format!("{}.pathfinder.load", graph.name);
-    figures.add(&name, "s", start.elapsed().as_secs_f64());
+    figures.add(&name, "s", spent.as_secs_f64());
     pathfinder
+}
+
+/// Applies changes as the pathfinder's thread does.
+pub(crate) fn apply(pathfinder: &mut Pathfinder, changes: &[EdgeChange]) {
+    for change in changes {
+        pathfinder.apply(change.source, change.target, change.mask);
+    }
 }
 
 pub(super) fn measure(
