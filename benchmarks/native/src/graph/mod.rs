@@ -19,6 +19,9 @@ use changes::Engine;
 /// Takes part in the rounds of changes.
 trait Contender {
     fn round(&mut self, figures: &mut Figures);
+
+    /// After all rounds: a hub grows, in contenders of which that is measured.
+    fn hub(&mut self, _scale: &Scale, _figures: &mut Figures) {}
 }
 
 /// The road graph that the tiles are copies of; the program runs in the top folder of the repository.
@@ -57,17 +60,18 @@ pub(crate) fn measure(
 fn rounds(graph: &Graph, with_peers: bool, turns: Turns, scale: &Scale, figures: &mut Figures) {
     let name = graph.name;
     let mut memory = Memory::new(scale.limit_words, scale.changes);
-    let mut engine = Engine::<EngineStore>::loaded("engine", graph, scale, figures);
-    let mut others: Vec<Box<dyn Contender + '_>> = vec![];
+    let engine = Engine::<EngineStore>::loaded("engine", graph, scale, figures);
+    let mut contenders: Vec<Box<dyn Contender + '_>> = vec![Box::new(engine)];
     if with_peers {
-        others.push(Box::new(peers::StdHashMap::loaded(graph, scale, figures)));
-        others.push(Box::new(peers::Petgraph::loaded(graph, scale)));
+        contenders.push(Box::new(peers::StdHashMap::loaded(graph, scale, figures)));
+        contenders.push(Box::new(peers::Petgraph::loaded(graph, scale)));
     }
     for round in 0..scale.rounds {
         eprintln!("  {name}: changes, round {} of {}", round + 1, scale.rounds);
         memory.measure(&format!("{name}.limit"), round as u64, figures);
-        engine.round(figures);
-        others.iter_mut().for_each(|other| other.round(figures));
+        for contender in &mut contenders {
+            contender.round(figures);
+        }
         if with_peers {
             turns.pass("changes", round as u64);
         }
@@ -79,6 +83,7 @@ fn rounds(graph: &Graph, with_peers: bool, turns: Turns, scale: &Scale, figures:
     );
     // The others may go: what comes next needs their memory.
     turns.pass("none", 0);
-    eprintln!("  {name}: a hub grows");
-    engine.hub(scale, figures);
+    for contender in &mut contenders {
+        contender.hub(scale, figures);
+    }
 }
