@@ -50,7 +50,7 @@ pub(super) fn store<E: EdgeStore>(store: &str, graph: &Graph, figures: &mut Figu
         spent += start.elapsed();
     }
     let count = f64::from(edges.count());
-    figures.add(&format!("{name}.load"), "s", spent.as_secs_f64());
+    figures.add(&format!("{name}.load_alone"), "s", spent.as_secs_f64());
     figures.add(
         &format!("{name}.bytes"),
         "B/edge",
