@@ -21,8 +21,15 @@ const WALK_ARCS: u32 = 20;
 /// Routes that are compared with what petgraph found.
 const COMPARED: u64 = 16;
 
-/// A pathfinder with every arc of the graph, and how long it took to feed it.
+/// A pathfinder with every arc of the graph.
 pub(crate) fn loaded(graph: &Graph, figures: &mut Figures) -> Pathfinder {
+    let mut pathfinder = empty(graph);
+    load(graph, &mut pathfinder, figures);
+    pathfinder
+}
+
+/// A pathfinder with room for the graph.
+pub(super) fn empty(graph: &Graph) -> Pathfinder {
     let config = PathfinderConfig {
         nodes_max: graph.nodes,
         edges_max: graph.arcs as u32,
@@ -30,19 +37,22 @@ pub(crate) fn loaded(graph: &Graph, figures: &mut Figures) -> Pathfinder {
         index_salt: 7,
         preallocate: true,
     };
-    let mut pathfinder = Pathfinder::new(&config).expect("memory for the pathfinder");
+    Pathfinder::new(&config).expect("memory for the pathfinder")
+}
+
+/// Feeds every arc to the pathfinder; how long that took.
+pub(super) fn load(graph: &Graph, pathfinder: &mut Pathfinder, figures: &mut Figures) {
     let (mut arcs, mut spent) = (Vec::with_capacity(PUT_ARCS_MAX), Duration::ZERO);
     for first in (0..graph.arcs).step_by(PUT_ARCS_MAX) {
         arcs.clear();
         let end = graph.arcs.min(first + PUT_ARCS_MAX as u64);
         arcs.extend((first..end).map(|place| graph.scattered(place)));
         let start = Instant::now();
-        apply(&mut pathfinder, &arcs);
+        apply(pathfinder, &arcs);
         spent += start.elapsed();
     }
     let name = format!("{}.pathfinder.load", graph.name);
     figures.add(&name, "s", spent.as_secs_f64());
-    pathfinder
 }
 
 /// Applies changes as the pathfinder's thread does.
