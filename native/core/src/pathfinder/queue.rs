@@ -21,7 +21,7 @@ const BUCKETS: usize = 256;
 pub(super) const WEIGHT_MAX: u64 = 255;
 
 /// How many vertices ahead of the one being settled the edges are asked for.
-const LOOK_AHEAD: usize = 3;
+const LOOK_AHEAD: usize = 5;
 
 pub(super) fn label(distance: u64, edges: u64) -> u64 {
     distance << EDGES_BITS | edges
