@@ -1,7 +1,7 @@
 # The front door. Plain `make` prints the commands; the work is done by the scripts in ci/, each of which also runs alone.
 # A JDK of 25 or newer is found by ci/find-jdk.sh, and only by commands that need one.
 .DEFAULT_GOAL := help
-.PHONY: help run test serve check bench bench-bridge bench-core bench-quic header bindings package slow clean
+.PHONY: help run test serve check bench bench-bridge bench-core bench-graph bench-quic header bindings package slow clean
 MAKEFLAGS += --no-print-directory
 
 help: ## print these commands
@@ -27,8 +27,11 @@ bench: ## every benchmark, then the table of claims (raw results in benchmarks/r
 bench-bridge: ## only the bridge between Java and Rust
 	@ci/bench.sh bridge
 
-bench-core: ## only the Rust parts without a network: engine, rollback, bump pages, channel
+bench-core: ## only bump pages and channel, the Rust parts before the engine
 	@ci/bench.sh core
+
+bench-graph: ## only the graph at 47 million edges, rollback and paced moves, beside peers
+	@ci/bench.sh graph
 
 bench-quic: ## only whole moves over QUIC, and handshakes
 	@ci/bench.sh quic

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
-#   bridge: slots and events read from Java    core: the Rust parts without a network    quic: whole moves, handshakes
+#   bridge: slots and events read from Java    core: bump pages and channel    quic: whole moves, handshakes
+#   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
+#   graph-quick: the same with small sizes and a debug build, to see that it works; no results are kept
 # Rounds alternate all contenders of a group, so that a slow minute of the machine hits each of them alike.
-# Nothing else should run meanwhile. All groups together take about ten minutes.
+# Nothing else should run meanwhile. All groups together take about twenty minutes.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|core|quic}
+wanted=${1:?usage: ci/bench.sh all|bridge|core|graph|graph-quick|quic}
 bridge_rounds=${ROUNDS:-5}
 quic_rounds=${ROUNDS:-3}
 raw=benchmarks/results/raw
@@ -18,13 +20,22 @@ claims() {
     python3 benchmarks/claims.py "$1" "make bench-$1" "$raw/$1"-*.json
 }
 
+java_benchmarks() {
+    ci/build.sh native
+    ci/step.sh benchmarks 'building the Java benchmarks' ci/with-tools.sh mvn -B -ntp -DskipTests \
+        -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -pl benchmarks -am package
+}
+
+rust_benchmarks() {
+    ci/step.sh benchmarks-rust 'building the Rust benchmarks' ci/with-tools.sh \
+        cargo build --manifest-path native/Cargo.toml --release --locked -p lodestone-benchmarks
+}
+
 bridge() {
     local round
     local java=(ci/with-tools.sh java --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow
         -cp 'benchmarks/target/classes:benchmarks/target/lib/*')
-    ci/build.sh native
-    ci/step.sh benchmarks 'building the Java benchmarks' ci/with-tools.sh mvn -B -ntp -DskipTests \
-        -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -pl benchmarks -am package
+    java_benchmarks
     rm -f "$raw"/bridge-*.json
     for round in $(seq "$bridge_rounds"); do
         ci/step.sh "bench-bridge-$round" "slots, round $round of $bridge_rounds" "${java[@]}" \
@@ -38,12 +49,33 @@ bridge() {
 }
 
 core() {
-    ci/step.sh benchmarks-core 'building the Rust benchmarks' ci/with-tools.sh \
-        cargo build --manifest-path native/Cargo.toml --release --locked -p lodestone-benchmarks
+    rust_benchmarks
     rm -f "$raw"/core-*.json
-    echo '-- engine, rollback, bump pages, channel (about two minutes)' >&2
-    native/target/release/lodestone-bench >"$raw/core-1.json"
+    echo '-- bump pages, channel' >&2
+    native/target/release/lodestone-bench core >"$raw/core-1.json"
     claims core
+}
+
+graph() {
+    local python=()
+    rust_benchmarks
+    java_benchmarks
+    # Without a package index there is no networkit; the results say so.
+    python=("$(ci/python-env.sh benchmarks/requirements.txt python-peers)") || python=()
+    rm -f "$raw"/graph-*.json
+    echo '-- graphs of 47 million edges, rollback, paced moves (about ten minutes)' >&2
+    python3 benchmarks/graph.py native/target/release/lodestone-bench "$raw" "${python[@]}"
+    claims graph
+}
+
+graph_quick() {
+    local folder=target/bench-quick
+    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    [ -d benchmarks/target/lib ] || java_benchmarks
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    python3 benchmarks/graph.py --quick native/target/debug/lodestone-bench "$folder"
+    python3 benchmarks/claims.py --check graph 'ci/bench.sh graph-quick' "$folder"/graph-*.json >"$folder/claims.txt"
 }
 
 quic() {
@@ -58,10 +90,16 @@ quic() {
 case "$wanted" in
 all)
     core
+    graph
     quic
     bridge
     ;;
-bridge | core | quic) "$wanted" ;;
-*) fail "there is no group $wanted" 'What to do: make bench, or make bench-bridge, bench-core, bench-quic.' ;;
+bridge | core | graph | quic) "$wanted" ;;
+graph-quick)
+    graph_quick
+    passed "the graph benchmark works, $((SECONDS - began)) s; its figures mean nothing"
+    exit 0
+    ;;
+*) fail "there is no group $wanted" 'What to do: make bench, or make bench-bridge, bench-core, bench-graph, bench-quic.' ;;
 esac
 passed "$wanted, $((SECONDS - began)) s; results in benchmarks/results"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes the Python environment of the foreign QUIC client under target/ when it is not there, and prints its interpreter.
+# Makes a Python environment under target/ when it is not there, and prints its interpreter.
+# usage: ci/python-env.sh [LIST NAME]     without them, that of the foreign QUIC client
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-requirements=bridge-tests/foreign/requirements.txt
-environment=$PWD/target/python
+requirements=${1:-bridge-tests/foreign/requirements.txt}
+environment=$PWD/target/${2:-python}
 # The stamp is a copy of the list: a changed list is installed again.
 stamp=$environment/requirements.txt
 
@@ -13,7 +14,7 @@ if ! cmp -s "$requirements" "$stamp"; then
     mkdir -p target
     python3 -m venv "$environment" >&2 || fail 'python3 cannot make a virtual environment' \
         'What to do: on Debian, apt-get install python3-venv.'
-    ci/step.sh python 'installing the QUIC stack of the foreign client (Python, once)' \
+    ci/step.sh python "installing what $requirements lists (Python, once)" \
         "$environment/bin/python" -m pip install --disable-pip-version-check -r "$requirements"
     cp "$requirements" "$stamp"
 fi

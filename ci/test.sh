@@ -16,6 +16,9 @@ ci/build.sh native
 ci/with-tools.sh mvn -B -ntp verify -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true ||
     fail 'Java tests failed' 'What to do: see above; reports are in */target/surefire-reports.'
 
+echo '== The graph benchmark, small'
+ci/bench.sh graph-quick
+
 echo '== The example of README.md'
 ci/readme.sh
 

@@ -31,6 +31,11 @@ CONFIGURATIONS = {
         "arena": {"capacity": 40_000},
         "graph": {"nodes_max": NODES_MAX, "edges_max": 200_000},
     },
+    # The engine thread finds the routes.
+    "inline": {
+        "arena": {"capacity": 40_000},
+        "graph": {"nodes_max": NODES_MAX, "edges_max": 200_000, "pathfinder": "inline"},
+    },
     "tiny": {
         "arena": {"capacity": 4},
         "graph": {"nodes_max": 1000, "edges_max": 3},

@@ -185,3 +185,9 @@ class RouteTest(ServedTest):
         await self.edges(stream, (a, b, 1), (b, c, 2))
         found = await stream.answer(stream.send(Type.ROUTE, a, c))
         self.assertEqual(struct.pack("<QIIIII", 3, 3, 0, a, b, c), found.body[8:])
+
+
+class InlineRouteTest(RouteTest):
+    """The same where the engine thread finds the routes."""
+
+    configuration = "inline"

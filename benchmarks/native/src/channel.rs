@@ -28,7 +28,7 @@ struct Item {
     packet: [u8; PACKET_BYTES],
 }
 
-pub(crate) fn measure(scale: Scale, figures: &mut Figures) {
+pub(crate) fn measure(scale: &Scale, figures: &mut Figures) {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .build()

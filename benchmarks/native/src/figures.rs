@@ -8,6 +8,16 @@ use hdrhistogram::Histogram;
 /// Longest time that a histogram tells apart.
 const LONGEST_NS: u64 = 60_000_000_000;
 
+/// What is kept of a histogram: enough of its tail to draw it.
+const PERCENTILES: [(&str, f64); 6] = [
+    ("p50", 0.5),
+    ("p90", 0.9),
+    ("p99", 0.99),
+    ("p999", 0.999),
+    ("p9999", 0.9999),
+    ("max", 1.0),
+];
+
 /// All figures: unit, and a value a round.
 #[derive(Default)]
 pub(crate) struct Figures(BTreeMap<String, (&'static str, Vec<f64>)>);
@@ -24,7 +34,7 @@ impl Figures {
 
     /// Adds the percentiles of one round.
     pub(crate) fn add_percentiles(&mut self, name: &str, histogram: &Histogram<u64>) {
-        for (percentile, share) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)] {
+        for (percentile, share) in PERCENTILES {
             self.add(
                 &format!("{name}.{percentile}"),
                 "ns",

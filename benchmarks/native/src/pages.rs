@@ -10,7 +10,7 @@ use crate::Scale;
 use crate::figures::{Figures, nanoseconds, record};
 use crate::world::{PACKET_BYTES, head};
 
-pub(crate) fn measure(scale: Scale, figures: &mut Figures) {
+pub(crate) fn measure(scale: &Scale, figures: &mut Figures) {
     let pool = PagePool::new(64 * PAGE_BYTES, true).expect("memory for the pages");
     for round in 0..scale.rounds {
         eprintln!("  bump pages: round {} of {}", round + 1, scale.rounds);
@@ -21,7 +21,7 @@ pub(crate) fn measure(scale: Scale, figures: &mut Figures) {
 }
 
 /// What the clock itself shows when nothing is between its two readings: part of every figure below.
-fn clock(scale: Scale, figures: &mut Figures) {
+fn clock(scale: &Scale, figures: &mut Figures) {
     let mut histogram = nanoseconds();
     for _ in 0..scale.moves {
         let start = Instant::now();
@@ -31,7 +31,7 @@ fn clock(scale: Scale, figures: &mut Figures) {
 }
 
 /// Each push timed alone; the one that needs a new page takes it, the one before it gives the full page back.
-fn pages(scale: Scale, pool: &PagePool, figures: &mut Figures) {
+fn pages(scale: &Scale, pool: &PagePool, figures: &mut Figures) {
     let (mut histogram, packet) = (nanoseconds(), [7; PACKET_BYTES]);
     let mut page = None;
     for counter in 0..scale.moves {
@@ -49,7 +49,7 @@ fn pages(scale: Scale, pool: &PagePool, figures: &mut Figures) {
 }
 
 /// The same with a buffer of its own for each packet, 128 alive at a time and let go together.
-fn allocator(scale: Scale, figures: &mut Figures) {
+fn allocator(scale: &Scale, figures: &mut Figures) {
     let (mut histogram, packet) = (nanoseconds(), [7_u8; PACKET_BYTES]);
     let mut kept = Vec::with_capacity(PAGE_RECORDS_MAX);
     for counter in 0..scale.moves {

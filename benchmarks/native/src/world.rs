@@ -1,19 +1,29 @@
-//! The state that is measured: every node has a slot and the same number of edges to random nodes.
+//! The state that is measured, over one of the graphs.
 
-use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, PUT_ARCS_MAX, State, StateConfig};
+use std::time::{Duration, Instant};
+
+use lodestone_core::edges::{EdgeStore, EdgeTable};
+use lodestone_core::{
+    BATCH_RECORDS_MAX, EdgeChange, Outcome, PUT_ARCS_MAX, State, StateConfig, StateWith,
+};
 use lodestone_memory::header::Header;
 use lodestone_memory::page::PAGE_BYTES;
 use lodestone_memory::{
     Page, PagePool, Record, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status,
 };
 
-/// Nodes and slots, as in the default configuration's slot arena.
-pub(crate) const NODES: u32 = 256_000;
+use crate::graphs::Graph;
+
+/// The store of edges that the engine uses.
+pub(crate) type EngineStore = EdgeTable;
+const _: fn(State) -> StateWith<EngineStore> = |state| state;
+
 /// The application's bytes in each move: a frame of 64 bytes in all.
 pub(crate) const PAYLOAD_BYTES: usize = 40;
 pub(crate) const PACKET_BYTES: usize = 24 + PAYLOAD_BYTES;
-/// Room for the history of one rollback: 96 bytes a move, 128 a revision.
-const WINDOW_BYTES: usize = 768 << 20;
+
+/// Changes of one batch, and moves.
+pub(crate) const BATCH: u64 = BATCH_RECORDS_MAX as u64;
 
 /// A number that looks random, from one that does not.
 pub(crate) fn mix(value: u64) -> u64 {
@@ -38,23 +48,35 @@ pub(crate) fn head(counter: u64) -> RecordHead {
     }
 }
 
-pub(crate) struct World {
-    pub(crate) state: State,
+/// Sizes of a world besides those of its graph.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) slots: u32,
+    /// Nodes behind those of the graph, without edges at first.
+    pub(crate) nodes_more: u32,
+    /// Edges that fit besides those of the graph.
+    pub(crate) edges_more: u32,
+    pub(crate) window_bytes: usize,
+}
+
+pub(crate) struct World<'a, E: EdgeStore> {
+    pub(crate) state: StateWith<E>,
     pub(crate) header: Header,
-    pub(crate) pages: PagePool,
-    degree: u32,
+    graph: &'a Graph,
+    pages: PagePool,
     moves: u64,
     outcomes: [Outcome; BATCH_RECORDS_MAX],
     // Last, so that it outlives the state, which writes into it.
     _region: Region,
 }
 
-impl World {
-    pub(crate) fn new(degree: u32) -> World {
+impl<'a, E: EdgeStore> World<'a, E> {
+    pub(crate) fn new(graph: &'a Graph, room: Room) -> World<'a, E> {
         let options = RegionOptions {
             place: RegionPlace::Anonymous,
-            nodes_max: NODES,
-            slots_max: NODES,
+            nodes_max: graph.nodes + room.nodes_more,
+            slots_max: room.slots,
+            watches_max: 0,
             touch: true,
             abi_fingerprint: 0,
             start_unix_ms: 1,
@@ -62,51 +84,39 @@ impl World {
         let mut region = Region::create(&options).expect("memory for the region");
         let ends = region.take_engine_ends();
         let config = StateConfig {
-            edges_max: NODES * degree,
-            window_bytes: WINDOW_BYTES,
+            edges_max: graph.arcs as u32 + room.edges_more,
+            window_bytes: room.window_bytes,
             tenants: vec![],
             start_unix_ms: 1,
             index_salt: 7,
         };
-        let state = State::new(&config, ends.nodes, ends.slots).expect("memory for the state");
-        let pages = PagePool::new(4 * PAGE_BYTES, true).expect("memory for the pages");
-        let (header, outcomes) = (region.header(), [Outcome::NONE; BATCH_RECORDS_MAX]);
+        let state = StateWith::new(&config, ends.nodes, ends.slots).expect("memory for the state");
         World {
             state,
-            header,
-            pages,
-            degree,
+            header: region.header(),
+            graph,
+            pages: PagePool::new(4 * PAGE_BYTES, true).expect("memory for the pages"),
             moves: 0,
-            outcomes,
+            outcomes: [Outcome::NONE; BATCH_RECORDS_MAX],
             _region: region,
         }
     }
 
-    /// An edge of the graph.
-    pub(crate) fn edge(&self, source: u32, number: u32, mask: u32) -> EdgeChange {
-        let away = mix(u64::from(source) << 32 | u64::from(number)) % u64::from(NODES - 1);
-        EdgeChange {
-            source,
-            target: (source + 1 + away as u32) % NODES,
-            mask,
+    /// Sets every edge, in random order, and tells how long that took; drawing the arcs is not timed.
+    pub(crate) fn load(&mut self) -> Duration {
+        let (mut arcs, mut spent) = (Vec::with_capacity(PUT_ARCS_MAX), Duration::ZERO);
+        for first in (0..self.graph.arcs).step_by(PUT_ARCS_MAX) {
+            let end = self.graph.arcs.min(first + PUT_ARCS_MAX as u64);
+            arcs.clear();
+            arcs.extend((first..end).map(|place| self.graph.scattered(place)));
+            let start = Instant::now();
+            self.put(&arcs);
+            spent += start.elapsed();
         }
+        spent
     }
 
-    /// Sets every edge, in the order of the nodes.
-    pub(crate) fn load(&mut self) {
-        let mut arcs = Vec::with_capacity(PUT_ARCS_MAX);
-        for source in 0..NODES {
-            for number in 0..self.degree {
-                arcs.push(self.edge(source, number, 0x1_0001));
-                if arcs.len() == PUT_ARCS_MAX {
-                    self.put(&arcs);
-                    arcs.clear();
-                }
-            }
-        }
-        self.put(&arcs);
-    }
-
+    /// Sets edges as one revision and publishes it.
     pub(crate) fn put(&mut self, arcs: &[EdgeChange]) {
         self.state
             .put_arcs(1, arcs)
@@ -117,9 +127,39 @@ impl World {
     /// A random edge that is there, with another mask each time.
     pub(crate) fn any_edge(&mut self) -> EdgeChange {
         self.moves += 1;
-        let random = mix(self.moves);
-        let (source, number) = (random as u32 % NODES, (random >> 32) as u32 % self.degree);
-        self.edge(source, number, 0x1_0000 | self.moves as u32 & 0xffff)
+        let edge = self.graph.arc(mix(self.moves) % self.graph.arcs);
+        EdgeChange {
+            mask: 0x1_0000 | self.moves as u32 & 0xffff,
+            ..edge
+        }
+    }
+
+    /// Nanoseconds a change of an edge that is there, in batches of so many, with undo and hash, without a slot.
+    pub(crate) fn change_ns(&mut self, changes: u64, batch: u64) -> f64 {
+        let mut arcs = Vec::with_capacity(BATCH_RECORDS_MAX);
+        let mut spent = Duration::ZERO;
+        for _ in 0..changes / BATCH {
+            arcs.clear();
+            arcs.extend((0..BATCH).map(|_| self.any_edge()));
+            // Drawing a run of changes is not timed, and its length is the same whatever the size of a batch is.
+            let start = Instant::now();
+            arcs.chunks(batch as usize)
+                .for_each(|batch| self.put(batch));
+            spent += start.elapsed();
+        }
+        spent.as_nanos() as f64 / (changes / BATCH * BATCH) as f64
+    }
+
+    /// Nanoseconds a move, from taken to published, in batches of 128. Filling the page is not timed: ingress does it.
+    pub(crate) fn move_ns(&mut self, moves: u64) -> f64 {
+        let mut spent = Duration::ZERO;
+        for _ in 0..moves / BATCH {
+            let page = self.fill(BATCH);
+            let start = Instant::now();
+            self.step(&page);
+            spent += start.elapsed();
+        }
+        spent.as_nanos() as f64 / (moves / BATCH * BATCH) as f64
     }
 
     /// Puts the next moves into a page, as ingress does.
@@ -155,4 +195,37 @@ impl World {
             &self.outcomes[..page.len()]
         );
     }
+
+    /// Goes back and publishes; nanoseconds, records undone, and whether hash, edge count and a hash computed anew (if
+    /// that is wanted) are what they were.
+    pub(crate) fn back_to(&mut self, mark: &Mark, recompute: bool) -> (f64, u64, bool) {
+        let start = Instant::now();
+        let report = self
+            .state
+            .rollback(mark.revision, |_| {})
+            .expect("the revision is in the window");
+        self.header.publish(&self.state.to_commit());
+        let spent_ns = start.elapsed().as_nanos() as f64;
+        let mut equal = report.hash == mark.hash && report.edges == mark.edges;
+        if recompute {
+            equal &= self.state.recompute_hash() == mark.hash;
+        }
+        (spent_ns, report.records, equal)
+    }
+
+    /// The state now, to come back to.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            revision: self.state.revision(),
+            hash: self.state.hash(),
+            edges: self.state.to_commit().edges,
+        }
+    }
+}
+
+/// What a revision was.
+pub(crate) struct Mark {
+    revision: u64,
+    hash: lodestone_core::StateHash,
+    edges: u64,
 }

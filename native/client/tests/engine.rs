@@ -1,12 +1,12 @@
 //! Sessions and the load generator against a real engine.
 
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
 use lodestone_client::{Ack, Answer, Client, ClientError, Move, Session, Status, StreamReceiver, TrustAnchor};
 use lodestone_map::{Map, encode};
-use lodestone_runtime::Engine;
+use lodestone_runtime::{CounterId, Engine};
 use sha2::Sha256;
 
 const SECRET: [u8; 32] = [0x5a; 32];
@@ -64,7 +64,13 @@ async fn answers_until(receiver: &mut StreamReceiver, counter: u64) -> Vec<Strin
 
 #[test]
 fn every_frame_of_a_stream_is_answered() {
-    on_engine("", async |engine| {
+    for place in ["graph.pathfinder=thread", "graph.pathfinder=inline"] {
+        every_frame_is_answered(place);
+    }
+}
+
+fn every_frame_is_answered(place: &str) {
+    on_engine(place, async |engine| {
         let session = connect(engine).await;
         assert_eq!(session.welcome().nodes_max, 1_000);
         let (mut sender, mut receiver) = session.open_stream().await.unwrap();
@@ -98,6 +104,49 @@ fn every_frame_of_a_stream_is_answered() {
         ];
         assert_eq!(seen, expected);
     });
+}
+
+#[test]
+fn routes_of_a_session_that_left_are_given_up() {
+    const NODES: u32 = 200_000;
+    const STREAMS: u64 = 100;
+    for place in ["graph.pathfinder=thread", "graph.pathfinder=inline"] {
+        let engine = Engine::open(
+            &format!(
+                "transport.listen=127.0.0.1:0\nruntime.shared_region=anonymous\narena.capacity=5\ngraph.nodes_max={NODES}\n\
+                 graph.edges_max={NODES}\nrollback.window_mib=1\narena.bump_mib=4\nruntime.worker_threads=1\n{place}"
+            ),
+            0,
+        )
+        .unwrap();
+        // Two chains that do not meet, so that a route settles every node.
+        let arcs: Vec<u32> = (0..NODES - 2).flat_map(|node| [node, node + 2, 1]).collect();
+        engine.put_arcs(&arcs).unwrap();
+        let counter = |id| engine.counters().get(id);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let session = connect(&engine).await;
+            let mut streams = Vec::new();
+            for _ in 0..STREAMS {
+                let (mut sender, receiver) = session.open_stream().await.unwrap();
+                sender.queue_route(0, NODES - 1).unwrap();
+                sender.flush().await.unwrap();
+                streams.push((sender, receiver));
+            }
+            while counter(CounterId::FramesReceived) < STREAMS {
+                tokio::task::yield_now().await;
+            }
+            session.close("enough");
+            session.wait_idle().await;
+        });
+        let start = Instant::now();
+        while counter(CounterId::Routes) + counter(CounterId::RoutesCancelled) < STREAMS {
+            assert!(start.elapsed().as_secs() < 120, "{place}: routes are neither found nor given up");
+            std::thread::yield_now();
+        }
+        assert!(counter(CounterId::RoutesCancelled) > 0, "{place}: every route was searched to its end");
+        engine.close();
+    }
 }
 
 #[test]

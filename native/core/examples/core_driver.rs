@@ -36,7 +36,15 @@ fn main() -> ExitCode {
 
 fn region_options() -> RegionOptions {
     let (nodes_max, slots_max, touch, abi_fingerprint, start_unix_ms) = (NODES_MAX, SLOTS_MAX, true, 0, START_UNIX_MS);
-    RegionOptions { place: RegionPlace::Anonymous, nodes_max, slots_max, touch, abi_fingerprint, start_unix_ms }
+    RegionOptions {
+        place: RegionPlace::Anonymous,
+        nodes_max,
+        slots_max,
+        watches_max: 0,
+        touch,
+        abi_fingerprint,
+        start_unix_ms,
+    }
 }
 
 fn drive(region: &mut Region, moves: u64) -> State {

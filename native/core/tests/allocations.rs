@@ -3,12 +3,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus};
+use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus, WATCH_CHANGES_MAX, WatchConfig};
 use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, State, StateConfig, TenantQuota};
 use lodestone_memory::events::Event;
 use lodestone_memory::page::PAGE_BYTES;
 use lodestone_memory::{
     CounterId, HistogramId, Page, PagePool, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status,
+    WatchTable,
 };
 
 struct Counting;
@@ -83,6 +84,41 @@ fn changes_and_routes_of_the_pathfinder_allocate_nothing() {
     }
 }
 
+#[test]
+fn watched_sources_allocate_nothing_once_they_have_their_room() {
+    for preallocate in [false, true] {
+        let nodes_max = 2_500;
+        let config = PathfinderConfig { nodes_max, edges_max: 10_000, budget: 1, index_salt: 9, preallocate };
+        let mut pathfinder = Pathfinder::new(&config).unwrap();
+        let table = WatchTable::detached(4, nodes_max, preallocate).unwrap();
+        pathfinder.keep_watched(table, &WatchConfig { budget: 1_500, preallocate }).unwrap();
+        let before = calls();
+        let mut revision = 0;
+        for round in 0..6 {
+            let ids = [0, 1_249, 2_499].map(|source| pathfinder.watch(source).unwrap());
+            for node in 0..2_450 {
+                pathfinder.apply(node, node + 1, 3 + round);
+                pathfinder.apply(node, node + 50, 4);
+                pathfinder.apply(node + 50, node, 0x1_0000);
+                if node % 100 < round * 20 {
+                    revision += 1;
+                    pathfinder.repair_watched(revision, 0);
+                    pathfinder.fill_watched(round * 500);
+                }
+            }
+            (0..2_450).for_each(|node| pathfinder.apply(node, node + 50, 0));
+            pathfinder.repair_watched(revision, u64::from(round));
+            while pathfinder.fill_watched(1_000) {}
+            ids.into_iter().for_each(|id| assert!(pathfinder.unwatch(id)));
+        }
+        assert_eq!(calls(), before, "no allocator call after the room was taken, preallocate {preallocate}");
+        let totals = pathfinder.watch_totals();
+        assert!(totals.stale > 3 && totals.fills > 20 && totals.labels_written > 10_000, "{totals:?}");
+        // Some revisions are larger than one repair.
+        const { assert!(WATCH_CHANGES_MAX < 2 * 2_450) };
+    }
+}
+
 /// 128 records as ingress would push them: moves with payloads of all lengths, releases, and refused ones.
 fn fill(page: &mut Page, round: u64) {
     let mut packet = [0; 256];
@@ -119,6 +155,7 @@ fn moves_releases_loads_and_rollbacks_allocate_nothing() {
         place: RegionPlace::Anonymous,
         nodes_max: 500,
         slots_max: 300,
+        watches_max: 0,
         touch: false,
         abi_fingerprint: 1,
         start_unix_ms: 1,

@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use lodestone_core::edges::{EdgeStore, EdgeTable, VLine};
 use lodestone_core::{EdgeChange, PutError, StateHash};
 use lodestone_memory::Status;
 use support::engine::{Engine, Input, random_input, small_limits};
@@ -30,11 +31,11 @@ fn random_arcs(random: &mut Random, model: &Model) -> Vec<EdgeChange> {
 }
 
 /// One engine with its model; both are driven by one seed and compared all along.
-struct Pair {
+struct Pair<E: EdgeStore = EdgeTable> {
     seed: u64,
     random: Random,
     model: Model,
-    engine: Engine,
+    engine: Engine<E>,
     /// Hash at each revision up to the present one.
     hashes: Vec<StateHash>,
     now_unix_ms: u64,
@@ -46,9 +47,15 @@ struct Pair {
 
 impl Pair {
     fn new(seed: u64) -> Self {
+        Self::with_store(seed)
+    }
+}
+
+impl<E: EdgeStore> Pair<E> {
+    fn with_store(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let limits = small_limits(&mut random);
-        let engine = Engine::new(&limits, 0);
+        let engine = Engine::with_store(&limits, 0);
         let hashes = vec![engine.state.hash()];
         Self {
             seed,
@@ -143,9 +150,18 @@ impl Pair {
 
 #[test]
 fn short_lives_of_many_engines_are_as_in_the_model() {
+    short_lives::<EdgeTable>();
+}
+
+#[test]
+fn short_lives_over_blocks_of_nodes_are_as_in_the_model() {
+    short_lives::<VLine>();
+}
+
+fn short_lives<E: EdgeStore>() {
     let mut statuses = BTreeMap::new();
     for seed in 0..2_000 {
-        let mut pair = Pair::new(seed);
+        let mut pair = Pair::<E>::with_store(seed);
         pair.run(12);
         pair.statuses.into_iter().for_each(|(status, count)| *statuses.entry(status).or_insert(0) += count);
     }
@@ -166,9 +182,18 @@ fn short_lives_of_many_engines_are_as_in_the_model() {
 
 #[test]
 fn long_lives_leave_the_window_behind_and_stay_as_in_the_model() {
+    long_lives::<EdgeTable>();
+}
+
+#[test]
+fn long_lives_over_blocks_of_nodes_stay_as_in_the_model() {
+    long_lives::<VLine>();
+}
+
+fn long_lives<E: EdgeStore>() {
     let mut left_behind = 0;
     for seed in 0..12 {
-        let mut pair = Pair::new(seed ^ 0xaaaa_0000);
+        let mut pair = Pair::<E>::with_store(seed ^ 0xaaaa_0000);
         pair.near = true;
         pair.run(1_000);
         left_behind += u64::from(pair.engine.state.oldest_revision() > 0);
@@ -258,9 +283,9 @@ fn other_batches_give_other_revisions_but_the_same_state_and_hash() {
 }
 
 #[test]
-fn two_engines_with_the_same_input_agree_on_every_revision() {
+fn engines_with_the_same_input_agree_on_every_revision_whatever_holds_their_edges() {
     for seed in 0..60 {
-        let (mut first, mut second) = (Pair::new(seed), Pair::new(seed));
+        let (mut first, mut second) = (Pair::new(seed), Pair::<VLine>::with_store(seed));
         for _ in 0..10 {
             first.run(5);
             second.run(5);

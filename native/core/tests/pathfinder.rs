@@ -2,7 +2,12 @@
 
 mod support;
 
-use lodestone_core::pathfinder::{NODES_MAX, Pathfinder, PathfinderConfig, PathfinderError, Route, RouteStatus};
+use std::cell::Cell;
+
+use lodestone_core::EdgeChange;
+use lodestone_core::pathfinder::{
+    NODES_MAX, Pathfinder, PathfinderConfig, PathfinderError, Route, RouteStatus, UNREACHED, label_parts,
+};
 use support::graph::{Answer, Model};
 use support::random::Random;
 
@@ -25,7 +30,7 @@ fn answer(pathfinder: &mut Pathfinder, source: u32, target: u32) -> Answer {
             assert_eq!((route.distance, route.nodes_total, route.nodes.len()), (u64::MAX, 0, 0));
             None
         }
-        RouteStatus::Budget => panic!("no budget was set"),
+        ending @ (RouteStatus::Budget | RouteStatus::Cancelled) => panic!("{ending:?}: nothing limits this query"),
     }
 }
 
@@ -254,6 +259,34 @@ fn the_budget_ends_a_query_at_the_same_vertex_every_time() {
 }
 
 #[test]
+fn a_query_that_is_given_up_stops_within_4096_vertices_and_leaves_nothing_behind() {
+    // Two halves that do not meet: the search would settle all 40,000 vertices.
+    let nodes = 40_000;
+    let mut pathfinder = pathfinder(nodes, nodes * 2);
+    for node in (0..nodes - 2).step_by(2) {
+        pathfinder.apply(node, node + 2, 1);
+        pathfinder.apply(node + 1, node + 3, 1);
+    }
+    let mut route = Route::with_capacity(8).unwrap();
+    assert_eq!(pathfinder.route(0, nodes - 1, &mut route), RouteStatus::Unreachable);
+    let (settled, looks) = (route.settled, Cell::new(0));
+    assert!(settled > 4 * 4_096, "settled {settled}");
+    for allowed in 0..4 {
+        looks.set(0);
+        let keep_going = || looks.replace(looks.get() + 1) < allowed;
+        let status = pathfinder.route_while(0, nodes - 1, &keep_going, &mut route);
+        assert_eq!((status, looks.get()), (RouteStatus::Cancelled, allowed + 1));
+        assert_eq!((route.distance, route.nodes_total, route.nodes.len()), (u64::MAX, 0, 0));
+        assert_eq!(route.settled, (allowed + 1) * 4_096);
+        assert_eq!(answer(&mut pathfinder, 0, 4), Some((2, vec![0, 2, 4])));
+    }
+    looks.set(0);
+    let keep_going = || looks.replace(looks.get() + 1) < u64::MAX;
+    let status = pathfinder.route_while(0, nodes - 1, &keep_going, &mut route);
+    assert_eq!((status, route.settled, looks.get()), (RouteStatus::Unreachable, settled, settled / 4_096));
+}
+
+#[test]
 fn a_node_reaches_itself_without_a_search() {
     let mut bounded = Pathfinder::new(&PathfinderConfig { budget: 0, ..config(4, 4) }).unwrap();
     bounded.apply(1, 2, 1);
@@ -330,6 +363,83 @@ fn a_million_changes_leave_what_the_model_has() {
         assert_eq!(pathfinder.edges(), before - 1, "seed {seed}: edge {source} to {target}");
     }
     assert_eq!(pathfinder.edges(), 0);
+}
+
+#[test]
+fn a_run_of_changes_is_as_each_of_them_in_turn() {
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let nodes = 20 + random.below(300) as u32;
+        let changes: Vec<_> = (0..random.below(3_000))
+            .map(|_| {
+                let (source, target) = random.pair(nodes.min(40));
+                let mask = if random.below(4) == 0 { 0 } else { mask_of(&mut random, 0) };
+                EdgeChange { source, target, mask }
+            })
+            .collect();
+        let (mut single, mut batched) = (pathfinder(nodes, 1_560), pathfinder(nodes, 1_560));
+        changes.iter().for_each(|change| single.apply(change.source, change.target, change.mask));
+        batched.apply_batch(&changes);
+        assert_eq!(batched.edges(), single.edges(), "seed {seed}");
+        for _ in 0..40 {
+            let (source, target) = random.pair(40.min(nodes));
+            assert_eq!(answer(&mut batched, source, target), answer(&mut single, source, target), "seed {seed}");
+        }
+        changes.iter().rev().for_each(|change| batched.apply_batch(&[EdgeChange { mask: 0, ..*change }]));
+        assert_eq!(batched.edges(), 0, "seed {seed}");
+    }
+}
+
+fn check_distances(seed: u64, model: &Model, pathfinder: &mut Pathfinder, source: u32) {
+    let mut labels = vec![7; model.nodes as usize];
+    pathfinder.distances(source, &mut labels);
+    let expected = model.labels(source);
+    for (node, label) in labels.iter().enumerate() {
+        let expected = expected.get(&(node as u32)).copied();
+        assert_eq!(label_parts(*label), expected, "seed {seed}: {source} to {node}");
+        assert_eq!(expected.is_none(), *label == UNREACHED, "seed {seed}: {source} to {node}");
+    }
+}
+
+#[test]
+fn distances_to_all_are_as_in_the_model_and_leave_routes_alone() {
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let nodes = 2 + random.below(90) as u32;
+        let kind = random.below(6);
+        let mut model = Model::new(nodes);
+        // Dense ones, where every node soon has a label and the farthest waiting one bounds the edges, and sparse ones,
+        // where some are never reached; in some a part of the nodes has no edge at all.
+        let (edges, linked) = (u64::from(nodes) * (1 + random.below(30)), nodes - random.below(2) as u32 * nodes / 3);
+        let mut pathfinder = pathfinder(nodes, nodes * nodes);
+        for _ in 0..edges {
+            let (source, target) = random.pair(linked.max(2));
+            let mask = mask_of(&mut random, kind);
+            model.apply(source, target, mask);
+            pathfinder.apply(source, target, mask);
+        }
+        for _ in 0..4 {
+            check_distances(seed, &model, &mut pathfinder, random.below(u64::from(nodes)) as u32);
+            let (source, target) = random.pair(nodes);
+            let expected = model.path(source, target, &model.labels(source));
+            assert_eq!(answer(&mut pathfinder, source, target), expected, "seed {seed}: route {source} to {target}");
+        }
+    }
+}
+
+#[test]
+fn distances_over_a_hub_and_a_grid_are_as_in_the_model() {
+    for seed in 0..6 {
+        let mut random = Random::new(seed);
+        let mut model = Model::new(3_000);
+        (1..3_000).for_each(|leaf| model.apply(0, leaf, mask_of(&mut random, seed)));
+        (1..3_000).for_each(|leaf| model.apply(leaf, (leaf * 7) % 50, mask_of(&mut random, 5)));
+        (0..50).for_each(|hub| model.apply(hub, hub, 0));
+        let mut pathfinder = built(&model);
+        check_distances(seed, &model, &mut pathfinder, 2_999);
+        let model = grid(25, || mask_of(&mut random, seed));
+        check_distances(seed, &model, &mut built(&model), 312);
+    }
 }
 
 #[test]

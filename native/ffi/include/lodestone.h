@@ -69,6 +69,8 @@ enum LodestoneStatus
   LODESTONE_STATUS_MAP_FILE = 108,
   // The engine did not answer in time.
   LODESTONE_STATUS_TIMEOUT = 109,
+  // Every watch is in use.
+  LODESTONE_STATUS_WATCHES_FULL = 110,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -160,6 +162,16 @@ typedef struct LodestoneLayout {
   uint64_t bytes;
 } LodestoneLayout;
 
+// How far a bulk load is.
+typedef struct LodestoneProgress {
+  // Arcs set.
+  uint64_t done;
+  // Arcs in all; `UINT64_MAX` where nobody said.
+  uint64_t total;
+  // 1 when that was all of a file.
+  uint64_t finished;
+} LodestoneProgress;
+
 // One MOVE or RELEASE of Java's own, in and out.
 typedef struct LodestoneMove {
   // 0x10 MOVE, 0x18 RELEASE.
@@ -187,6 +199,24 @@ typedef struct LodestoneSubmission {
   // How many were refused.
   uint32_t rejected;
 } LodestoneSubmission;
+
+// One answer of a batch of routes.
+typedef struct LodestoneRouteAnswer {
+  // The revision that all of the batch is true for.
+  uint64_t revision;
+  // Sum of the weights; `UINT64_MAX` where there is no path, or none was found.
+  uint64_t distance;
+  // Nodes on the path, both ends included; 0 where there is no path.
+  uint64_t nodes_total;
+  // How many of them were written.
+  uint64_t nodes_listed;
+  // Vertices that the search settled; 0 where it was refused.
+  uint64_t settled;
+  // A `LodestoneStatus`: `OK`, `OUT_OF_BOUNDS` or `BUDGET`.
+  uint32_t status;
+  // 0.
+  uint32_t reserved;
+} LodestoneRouteAnswer;
 
 // A session.
 typedef struct LodestoneSession {
@@ -277,7 +307,7 @@ int32_t lodestone_engine_describe(uint64_t engine,
                                   struct LodestoneDescription *out,
                                   struct LodestoneError *error);
 
-// Loads a graph file into the live graph, on top of what is there. Takes its time: the counters `load_done` and
+// Loads a graph file, of either kind, into the live graph, on top of what is there. Takes its time: the counters `load_done` and
 // `load_total` of the shared region show how far it is. Moves go on meanwhile.
 //
 // # Safety
@@ -302,7 +332,7 @@ int32_t lodestone_graph_put(uint64_t engine,
                             struct LodestoneError *error);
 
 // Finds the shortest path at the revision that is current when the call is made, or a later one, and writes its first
-// `nodes_capacity` nodes. No path is not an error: `distance` is `UINT64_MAX` then.
+// `nodes_capacity` nodes. Waits up to 60 s; `lodestone_routes_find` can be given up sooner, and takes many at once. No path is not an error: `distance` is `UINT64_MAX` then.
 //
 // # Safety
 // `nodes` points to room for `nodes_capacity` numbers, `out` to a `LodestoneRoute`; `error` is null or points to a
@@ -322,6 +352,61 @@ int32_t lodestone_route_find(uint64_t engine,
 int32_t lodestone_layout_list(const struct LodestoneLayout **entries,
                               uint64_t *count);
 
+// Begins a load on top of what is in the graph and writes its number, never 0, to `load`. With a path, of a graph file:
+// a plain list of arcs (`.arcs`, 12 bytes an arc: source, target, mask, little-endian) is read as it is needed, a road
+// graph (`.lsg`) as a whole here; `lodestone_load_step` loads it. Without one (`path_bytes` 0) `lodestone_load_put` hands
+// arcs over, `arcs_total` of them, or `UINT64_MAX` where that is not known. Everything set stays, however a load ends.
+//
+// # Safety
+// `path` points to `path_bytes` bytes of UTF-8, `load` to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_load_open(uint64_t engine,
+                            const uint8_t *path,
+                            uint64_t path_bytes,
+                            uint64_t arcs_total,
+                            uint64_t *load,
+                            struct LodestoneError *error);
+
+// Loads from the file for about `time_ms`, at least one part, and writes how far it is.
+//
+// # Safety
+// `out` points to a `LodestoneProgress`; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_load_step(uint64_t engine,
+                            uint64_t load,
+                            uint64_t time_ms,
+                            struct LodestoneProgress *out,
+                            struct LodestoneError *error);
+
+// Hands `arcs_count` arcs over, each three numbers: source, target, mask (not 0). Returns when they are copied; at most
+// three parts of 1,024 are not set by then.
+//
+// # Safety
+// `arcs` points to 3 × `arcs_count` numbers, `out` to a `LodestoneProgress`; `error` is null or points to a
+// `LodestoneError`.
+int32_t lodestone_load_put(uint64_t engine,
+                           uint64_t load,
+                           const uint32_t *arcs,
+                           uint64_t arcs_count,
+                           struct LodestoneProgress *out,
+                           struct LodestoneError *error);
+
+// Waits until everything handed over or read is set, writes what the load brought, and ends it.
+//
+// # Safety
+// `out` points to a `LodestoneLoad`; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_load_finish(uint64_t engine,
+                              uint64_t load,
+                              struct LodestoneLoad *out,
+                              struct LodestoneError *error);
+
+// Ends a load where it is; what was handed over and is not with the engine yet is dropped. A load that is over, or never
+// was, is allowed and does nothing.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_load_close(uint64_t engine,
+                             uint64_t load,
+                             struct LodestoneError *error);
+
 // Submits `count` (1 to 128) moves in their order for the tenant and waits until all are decided; each gets its status
 // and revision written back. Blocks while the channel is full.
 //
@@ -334,6 +419,51 @@ int32_t lodestone_moves_submit(uint64_t engine,
                                uint32_t tenant,
                                struct LodestoneSubmission *out,
                                struct LodestoneError *error);
+
+// Asks for the shortest paths from `sources[i]` to `targets[i]`, `count` of them, 1 to 128, all answered at one revision,
+// and waits up to `wait_ms`. Writes one answer for each; the first `nodes_listed_max` nodes of path i go to
+// `nodes[i * nodes_listed_max]` and on. A pair that is refused says so in its answer and is no error of the call.
+//
+// `TIMEOUT`: not found yet; the number of the question, never 0, is written to `question`, for `lodestone_routes_await`
+// or `lodestone_routes_cancel`. After any other status the question is over.
+//
+// # Safety
+// `sources` and `targets` point to `count` numbers, `nodes` to room for `count` × `nodes_listed_max`, `answers` to room
+// for `count`, `question` to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_routes_find(uint64_t engine,
+                              const uint32_t *sources,
+                              const uint32_t *targets,
+                              uint64_t count,
+                              uint64_t nodes_listed_max,
+                              uint64_t wait_ms,
+                              struct LodestoneRouteAnswer *answers,
+                              uint32_t *nodes,
+                              uint64_t *question,
+                              struct LodestoneError *error);
+
+// Waits up to `wait_ms` for the answers of a question and writes them as `lodestone_routes_find` does. `TIMEOUT`: not
+// found yet, wait again or give it up. After any other status the question is over.
+//
+// # Safety
+// `answers` points to room for `answers_capacity`, `nodes` for `nodes_capacity` numbers, which are at least those of the
+// question; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_routes_await(uint64_t engine,
+                               uint64_t question,
+                               uint64_t wait_ms,
+                               struct LodestoneRouteAnswer *answers,
+                               uint64_t answers_capacity,
+                               uint32_t *nodes,
+                               uint64_t nodes_capacity,
+                               struct LodestoneError *error);
+
+// Gives a question up: its search ends within 4,096 vertices and counts as cancelled. A question that is over, or never
+// was, is allowed and does nothing.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_routes_cancel(uint64_t engine,
+                                uint64_t question,
+                                struct LodestoneError *error);
 
 // Writes the first `capacity` live sessions and, to `total`, how many there are.
 //
@@ -393,6 +523,38 @@ int32_t lodestone_state_hash(uint64_t engine,
 // # Safety
 // `out` points to a `LodestoneHash`; `error` is null or points to a `LodestoneError`.
 int32_t lodestone_state_verify(uint64_t engine, struct LodestoneHash *out, struct LodestoneError *error);
+
+// Begins to keep the distances from the node `source` to all others in the shared region, and writes the watch's id, never
+// 0, to `watch`; its low 32 bits are the watch's place in the region. Every watch in use: `WATCHES_FULL`. The node is not
+// below `nodes_max`: `OUT_OF_BOUNDS`.
+//
+// # Safety
+// `watch` points to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_watch_add(uint64_t engine,
+                            uint32_t source,
+                            uint64_t *watch,
+                            struct LodestoneError *error);
+
+// Ends a watch. No such watch, or one that has ended: `INVALID_ARGUMENT`.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error);
+
+// Sleeps while the word is `expected`, until woken, at most `timeout_ns`. Woken for whatever reason, or another word:
+// `OK`. The caller looks again in any case.
+//
+// # Safety
+// `word` is the address of a number that stays mapped during the call.
+int32_t lodestone_word_wait(const uint32_t *word,
+                            uint32_t expected,
+                            uint64_t timeout_ns);
+
+// Wakes every thread of every process that sleeps on the word.
+//
+// # Safety
+// `word` is the address of a number that stays mapped during the call.
+int32_t lodestone_word_wake(const uint32_t *word);
 
 #ifdef __cplusplus
 }  // extern "C"

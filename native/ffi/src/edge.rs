@@ -41,6 +41,7 @@ impl From<EngineError> for Failure {
             EngineError::MapFile(_) => LodestoneStatus::MapFile,
             EngineError::GraphFull(_) => LodestoneStatus::GraphFull,
             EngineError::Timeout(_) => LodestoneStatus::Timeout,
+            EngineError::WatchesFull(_) => LodestoneStatus::WatchesFull,
         };
         Failure::new(status, error)
     }

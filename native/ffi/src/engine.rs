@@ -4,8 +4,8 @@ use lodestone_runtime::Engine;
 
 use crate::abi::ABI_FINGERPRINT;
 use crate::edge::{Failure, copy_text, guard, inputs, output};
-use crate::handles;
 use crate::types::{LodestoneDescription, LodestoneError, LodestoneStatus};
+use crate::{handles, load, routes};
 
 /// Opens an engine with a configuration of UTF-8 lines `key=value` and writes its number, never 0, to `engine`.
 /// Returns once moves are taken.
@@ -44,7 +44,10 @@ pub unsafe extern "C" fn lodestone_engine_open(
 pub unsafe extern "C" fn lodestone_engine_close(engine: u64, error: *mut LodestoneError) -> i32 {
     let body = || {
         if engine != 0 {
-            handles::remove(engine)?.close();
+            let closing = handles::remove(engine)?;
+            routes::forget(engine);
+            load::forget(engine);
+            closing.close();
         }
         Ok(())
     };

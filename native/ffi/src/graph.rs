@@ -8,7 +8,7 @@ use crate::edge::{Failure, guard, inputs, output, outputs};
 use crate::handles;
 use crate::types::{LodestoneError, LodestoneLoad, LodestoneRoute, LodestoneStatus};
 
-/// Loads a graph file into the live graph, on top of what is there. Takes its time: the counters `load_done` and
+/// Loads a graph file, of either kind, into the live graph, on top of what is there. Takes its time: the counters `load_done` and
 /// `load_total` of the shared region show how far it is. Moves go on meanwhile.
 ///
 /// # Safety
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn lodestone_graph_put(
 }
 
 /// Finds the shortest path at the revision that is current when the call is made, or a later one, and writes its first
-/// `nodes_capacity` nodes. No path is not an error: `distance` is `UINT64_MAX` then.
+/// `nodes_capacity` nodes. Waits up to 60 s; `lodestone_routes_find` can be given up sooner, and takes many at once. No path is not an error: `distance` is `UINT64_MAX` then.
 ///
 /// # Safety
 /// `nodes` points to room for `nodes_capacity` numbers, `out` to a `LodestoneRoute`; `error` is null or points to a
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn lodestone_route_find(
     unsafe { guard(error, body) }
 }
 
-fn load_of(report: &LoadReport) -> LodestoneLoad {
+pub(crate) fn load_of(report: &LoadReport) -> LodestoneLoad {
     LodestoneLoad {
         revision: report.revision,
         nodes: report.nodes,

@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use crate::edge::{guard, output};
 use crate::types::{
     LodestoneDescription, LodestoneError, LodestoneHash, LodestoneLayout, LodestoneLoad, LodestoneMove,
-    LodestoneRollback, LodestoneRoute, LodestoneSession, LodestoneSubmission,
+    LodestoneProgress, LodestoneRollback, LodestoneRoute, LodestoneRouteAnswer, LodestoneSession, LodestoneSubmission,
 };
 
 const fn entry(name: &str, offset: usize, bytes: usize) -> LodestoneLayout {
@@ -48,6 +48,8 @@ layouts! {
     LodestoneSubmission { revision, accepted, rejected }
     LodestoneLoad { revision, nodes, arcs, edges, nanoseconds, unit_mm, reserved }
     LodestoneRoute { revision, distance, nodes_total, nodes_listed, settled }
+    LodestoneRouteAnswer { revision, distance, nodes_total, nodes_listed, settled, status, reserved }
+    LodestoneProgress { done, total, finished }
     LodestoneRollback {
         from_revision, to_revision, records, nanoseconds, hash_low, hash_high, branch, edges, within_sla,
     }
@@ -93,6 +95,6 @@ mod tests {
             assert_eq!(end, whole.bytes, "padding at the end of {}", String::from_utf8_lossy(&whole.name));
             structs += 1;
         }
-        assert_eq!(structs, 10);
+        assert_eq!(structs, 12);
     }
 }

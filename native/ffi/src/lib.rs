@@ -11,19 +11,30 @@ mod engine;
 mod graph;
 mod handles;
 mod layout;
+mod load;
 mod moves;
+mod routes;
 mod sessions;
 mod state;
 mod types;
+mod watches;
+mod words;
 
 pub use abi::lodestone_abi_fingerprint;
 pub use engine::{lodestone_engine_close, lodestone_engine_describe, lodestone_engine_open};
 pub use graph::{lodestone_graph_load, lodestone_graph_put, lodestone_route_find};
 pub use layout::lodestone_layout_list;
+pub use load::{
+    lodestone_load_close, lodestone_load_finish, lodestone_load_open, lodestone_load_put, lodestone_load_step,
+};
 pub use moves::lodestone_moves_submit;
+pub use routes::{lodestone_routes_await, lodestone_routes_cancel, lodestone_routes_find};
 pub use sessions::{lodestone_session_close, lodestone_sessions_list, lodestone_token_revoke};
 pub use state::{lodestone_revision_find, lodestone_state_hash, lodestone_state_rollback, lodestone_state_verify};
 pub use types::{
     LodestoneDescription, LodestoneError, LodestoneHash, LodestoneLayout, LodestoneLoad, LodestoneMove,
-    LodestoneRollback, LodestoneRoute, LodestoneSession, LodestoneStatus, LodestoneSubmission,
+    LodestoneProgress, LodestoneRollback, LodestoneRoute, LodestoneRouteAnswer, LodestoneSession, LodestoneStatus,
+    LodestoneSubmission,
 };
+pub use watches::{lodestone_watch_add, lodestone_watch_remove};
+pub use words::{lodestone_word_wait, lodestone_word_wake};

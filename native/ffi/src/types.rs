@@ -62,6 +62,8 @@ pub enum LodestoneStatus {
     MapFile = 108,
     /// The engine did not answer in time.
     Timeout = 109,
+    /// Every watch is in use.
+    WatchesFull = 110,
 }
 
 /// Why a call failed.
@@ -183,6 +185,38 @@ pub struct LodestoneRoute {
     pub nodes_listed: u64,
     /// Vertices that the search settled.
     pub settled: u64,
+}
+
+/// One answer of a batch of routes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct LodestoneRouteAnswer {
+    /// The revision that all of the batch is true for.
+    pub revision: u64,
+    /// Sum of the weights; `UINT64_MAX` where there is no path, or none was found.
+    pub distance: u64,
+    /// Nodes on the path, both ends included; 0 where there is no path.
+    pub nodes_total: u64,
+    /// How many of them were written.
+    pub nodes_listed: u64,
+    /// Vertices that the search settled; 0 where it was refused.
+    pub settled: u64,
+    /// A `LodestoneStatus`: `OK`, `OUT_OF_BOUNDS` or `BUDGET`.
+    pub status: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// How far a bulk load is.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct LodestoneProgress {
+    /// Arcs set.
+    pub done: u64,
+    /// Arcs in all; `UINT64_MAX` where nobody said.
+    pub total: u64,
+    /// 1 when that was all of a file.
+    pub finished: u64,
 }
 
 /// What a rollback did.

@@ -1,4 +1,5 @@
-//! The road-graph file of Lodestone (`.lsg`): nodes with coordinates, arcs with an 8-bit length.
+//! The files that a graph comes in. The plain list of arcs (`.arcs`) is told at [`ARC_BYTES`]; the rest is about the
+//! road-graph file (`.lsg`): nodes with coordinates, arcs with an 8-bit length.
 //!
 //! All integers little-endian. `varint` is LEB128 in its shortest form, at most 5 bytes; `signed` is a zigzag varint.
 //!
@@ -32,11 +33,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arcs;
 mod bytes;
 mod decode;
 mod encode;
 mod error;
 
+pub use arcs::{ARC_BYTES, arc_from_bytes, arc_to_bytes};
 pub use decode::decode;
 pub use encode::encode;
 pub use error::MapError;
@@ -106,12 +109,15 @@ impl Map {
     /// The edges of a graph that holds each ordered pair of nodes once: parallel arcs become the shortest of them,
     /// arcs from a node to itself are left out. Ordered by source, then target.
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
-        (0u32..).zip(self.nodes_latitude_e7.iter()).flat_map(move |(source, _)| {
-            let mut arcs: Vec<(u32, u8)> = self.arcs_of(source).filter(|(target, _)| *target != source).collect();
-            arcs.sort_unstable();
-            arcs.dedup_by_key(|(target, _)| *target);
-            arcs.into_iter().map(move |(target, weight)| Edge { source, target, mask: edge_mask(weight) })
-        })
+        (0u32..).zip(self.nodes_latitude_e7.iter()).flat_map(move |(source, _)| self.edges_of(source))
+    }
+
+    /// Those of [`Map::edges`] that leave `source`; none for a node that does not exist.
+    pub fn edges_of(&self, source: u32) -> impl Iterator<Item = Edge> + use<> {
+        let mut arcs: Vec<(u32, u8)> = self.arcs_of(source).filter(|(target, _)| *target != source).collect();
+        arcs.sort_unstable();
+        arcs.dedup_by_key(|(target, _)| *target);
+        arcs.into_iter().map(move |(target, weight)| Edge { source, target, mask: edge_mask(weight) })
     }
 }
 

@@ -76,9 +76,9 @@ counter_ids! {
     EventsDropped = 26 "events_dropped",
     /// Arcs taken in by the bulk load under way or done last.
     LoadDone = 27 "load_done",
-    /// Arcs of that bulk load.
+    /// Arcs of that bulk load; 0 while nobody knows.
     LoadTotal = 28 "load_total",
-    /// Committed changes that the pathfinder has not applied yet.
+    /// Committed changes, and one mark for each revision, that the pathfinder has not applied yet.
     PathfinderLag = 29 "pathfinder_lag",
     /// Connections refused because the limit of connections was reached.
     ConnectionsRefused = 30 "connections_refused",
@@ -92,6 +92,28 @@ counter_ids! {
     UndoBytesUsed = 34 "undo_bytes_used",
     /// Times the engine waited for the pathfinder to make room for committed changes.
     PathfinderWaits = 35 "pathfinder_waits",
+    /// Routes not searched to the end because nobody waited for them any more.
+    RoutesCancelled = 36 "routes_cancelled",
+    /// Repairs of watched sources, one for each source and run of changes.
+    WatchRepairs = 37 "watch_repairs",
+    /// Labels that those repairs wrote.
+    WatchLabelsWritten = 38 "watch_labels_written",
+    /// Times a watched source became stale: its repair went over `graph.watch_budget`.
+    WatchesStale = 39 "watches_stale",
+    /// Fills of watched sources that came to their end, the first ones included.
+    WatchFills = 40 "watch_fills",
+    /// Commands taken from lanes and the ring.
+    Commands = 41 "commands",
+    /// Times a producer of commands found no room.
+    CommandsFull = 42 "commands_full",
+    /// Claims in the ring that a dead producer left and that were skipped.
+    ClaimsRepaired = 43 "claims_repaired",
+    /// Records and stretches in lanes and the ring that no producer writes.
+    CommandsGarbage = 44 "commands_garbage",
+    /// Producers of commands registered: now.
+    ProducersLive = 45 "producers_live",
+    /// Producers of commands whose process ended without a word.
+    ProducersDied = 46 "producers_died",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

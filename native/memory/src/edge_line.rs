@@ -16,23 +16,20 @@ pub const EDGE_TAG_BITS: u32 = 40;
 /// One bit for each cell.
 const ALL_CELLS: u32 = (1 << EDGE_LINE_CELLS) - 1;
 
-/// The line. Its halves are laid out alike, so that each comparison reads whole aligned registers.
+/// The line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EdgeLine {
     /// Low 32 bits of each tag.
     tags_low: [u32; EDGE_LINE_CELLS],
-    /// High 8 bits of the tags of cells 0 to 3.
-    tags_high_front: [u8; 4],
     /// The mask of each cell; 0 in a free one, since no edge has mask 0.
     masks: [u32; EDGE_LINE_CELLS],
-    /// High 8 bits of the tags of cells 4 to 6, then a byte that is always 0.
-    tags_high_back: [u8; 4],
+    /// High 8 bits of each tag, then a byte that is always 0.
+    tags_high: [u8; EDGE_LINE_CELLS + 1],
 }
 
 const _: () = assert!(size_of::<EdgeLine>() == 64 && align_of::<EdgeLine>() == 64);
-const _: () = assert!(2 * (4 * EDGE_LINE_CELLS + 4) == size_of::<EdgeLine>());
-const _: () = assert!(std::mem::offset_of!(EdgeLine, masks) == 32);
+const _: () = assert!(9 * EDGE_LINE_CELLS + 1 == size_of::<EdgeLine>());
 
 // SAFETY: fourteen u32 and eight u8 make 64 bytes, the size asserted above, so there is no padding, and any bytes are a
 // value.
@@ -46,7 +43,7 @@ impl EdgeLine {
         while candidates != 0 {
             let cell = candidates.trailing_zeros() as usize;
             // A free cell's tag is whatever the last edge left there.
-            if self.tag_high(cell) == (tag >> 32) as u8 && self.masks[cell] != 0 {
+            if self.tags_high[cell] == (tag >> 32) as u8 && self.masks[cell] != 0 {
                 return Some(cell);
             }
             candidates &= candidates - 1;
@@ -57,24 +54,20 @@ impl EdgeLine {
     /// A free cell.
     #[inline(always)]
     pub fn free(&self) -> Option<usize> {
-        let free = equal_lanes(&self.masks, &self.tags_high_back, 0);
+        let [a, b, c, d, ..] = self.tags_high;
+        let free = equal_lanes(&self.masks, u32::from_le_bytes([a, b, c, d]), 0);
         (free != 0).then(|| free.trailing_zeros() as usize)
     }
 
     /// One bit for each cell whose tag ends with these bits, free cells included.
     #[inline(always)]
     fn with_low(&self, low: u32) -> u32 {
-        equal_lanes(&self.tags_low, &self.tags_high_front, low)
-    }
-
-    #[inline(always)]
-    fn tag_high(&self, cell: usize) -> u8 {
-        if cell < 4 { self.tags_high_front[cell] } else { self.tags_high_back[cell - 4] }
+        equal_lanes(&self.tags_low, self.masks[0], low)
     }
 
     /// The tag in a used cell.
     pub fn tag(&self, cell: usize) -> u64 {
-        u64::from(self.tag_high(cell)) << 32 | u64::from(self.tags_low[cell])
+        u64::from(self.tags_high[cell]) << 32 | u64::from(self.tags_low[cell])
     }
 
     /// The mask in the cell, 0 where it is free.
@@ -92,17 +85,16 @@ impl EdgeLine {
     /// Puts an edge into the cell.
     pub fn put(&mut self, cell: usize, tag: u64, mask: u32) {
         self.tags_low[cell] = tag as u32;
-        let high = if cell < 4 { &mut self.tags_high_front[cell] } else { &mut self.tags_high_back[cell - 4] };
-        *high = (tag >> 32) as u8;
+        self.tags_high[cell] = (tag >> 32) as u8;
         self.masks[cell] = mask;
     }
 }
 
-/// One bit for each of the seven numbers that equals `value`. They fill half a line together with the four bytes behind
-/// them, which are not looked at.
+/// One bit for each of the seven numbers that equals `value`. `behind` is what lies in memory behind them: with it they are
+/// eight, two whole registers; it is not looked at.
 #[inline(always)]
 #[cfg(target_arch = "x86_64")]
-fn equal_lanes(numbers: &[u32; EDGE_LINE_CELLS], behind: &[u8; 4], value: u32) -> u32 {
+fn equal_lanes(numbers: &[u32; EDGE_LINE_CELLS], behind: u32, value: u32) -> u32 {
     // SAFETY: SSE2 is part of every x86-64.
     unsafe { equal_lanes_sse2(numbers, behind, value) }
 }
@@ -110,13 +102,13 @@ fn equal_lanes(numbers: &[u32; EDGE_LINE_CELLS], behind: &[u8; 4], value: u32) -
 #[inline]
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse2")]
-fn equal_lanes_sse2(numbers: &[u32; EDGE_LINE_CELLS], behind: &[u8; 4], value: u32) -> u32 {
+fn equal_lanes_sse2(numbers: &[u32; EDGE_LINE_CELLS], behind: u32, value: u32) -> u32 {
     use std::arch::x86_64::{_mm_castsi128_ps, _mm_cmpeq_epi32, _mm_movemask_ps, _mm_set_epi32, _mm_set1_epi32};
     let [a, b, c, d, e, f, g] = numbers.map(u32::cast_signed);
     let wanted = _mm_set1_epi32(value.cast_signed());
     // The compiler makes one load of each of these: the numbers lie in memory in this order.
     let front = _mm_cmpeq_epi32(_mm_set_epi32(d, c, b, a), wanted);
-    let back = _mm_cmpeq_epi32(_mm_set_epi32(i32::from_le_bytes(*behind), g, f, e), wanted);
+    let back = _mm_cmpeq_epi32(_mm_set_epi32(behind.cast_signed(), g, f, e), wanted);
     let front = _mm_movemask_ps(_mm_castsi128_ps(front)).cast_unsigned();
     let back = _mm_movemask_ps(_mm_castsi128_ps(back)).cast_unsigned();
     (front | back << 4) & ALL_CELLS
@@ -124,7 +116,7 @@ fn equal_lanes_sse2(numbers: &[u32; EDGE_LINE_CELLS], behind: &[u8; 4], value: u
 
 #[inline(always)]
 #[cfg(not(target_arch = "x86_64"))]
-fn equal_lanes(numbers: &[u32; EDGE_LINE_CELLS], _behind: &[u8; 4], value: u32) -> u32 {
+fn equal_lanes(numbers: &[u32; EDGE_LINE_CELLS], _behind: u32, value: u32) -> u32 {
     equal_lanes_plain(numbers, value)
 }
 
@@ -164,9 +156,9 @@ mod tests {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 (random >> 62) as u32 * 0x4000_0001
             });
-            let behind = [(random >> 30) as u8; 4];
+            let behind = (random >> 30) as u32;
             for value in [0, 0x4000_0001, 0x8000_0002, 0xc000_0003, 1, u32::MAX] {
-                let (found, expected) = (equal_lanes(&numbers, &behind, value), equal_lanes_plain(&numbers, value));
+                let (found, expected) = (equal_lanes(&numbers, behind, value), equal_lanes_plain(&numbers, value));
                 assert_eq!(found, expected, "{numbers:?} {value}");
             }
         }

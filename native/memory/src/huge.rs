@@ -42,16 +42,23 @@ unsafe impl<T: Plain> Sync for HugeSlice<T> {}
 impl<T: Plain> HugeSlice<T> {
     /// Takes and touches the memory; `None` where the system has not this much.
     pub fn new(count: usize) -> Option<HugeSlice<T>> {
+        HugeSlice::reserve(count, count)
+    }
+
+    /// Takes the addresses for all items and touches the memory of the first ones only; that of the others is taken
+    /// from the system, already zero, when they are first written. For a bound that hardly ever is reached. `None`
+    /// where the system has not this much.
+    pub fn reserve(count: usize, touched: usize) -> Option<HugeSlice<T>> {
         let bytes = count.max(1).checked_mul(size_of::<T>())?;
         let page = if bytes < HUGE_PAGE_BYTES { MEMORY_PAGE_BYTES } else { HUGE_PAGE_BYTES };
         let bytes = bytes.checked_next_multiple_of(page)?;
         // The kernel aligns to its small page; what is more than that is cut off in front.
         let mapped_bytes = bytes.checked_add(page - MEMORY_PAGE_BYTES)?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
+        // What is not touched now may never be: the kernel then keeps no memory back for it.
+        let flags = if touched < count { MapFlags::PRIVATE | MapFlags::NORESERVE } else { MapFlags::PRIVATE };
         // SAFETY: a null address lets the kernel choose a range that nothing else uses.
-        let mapped =
-            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped_bytes, access, MapFlags::PRIVATE) }
-                .ok()?;
+        let mapped = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped_bytes, access, flags) }.ok()?;
         let mapped = NonNull::new(mapped.cast::<u8>())?;
         let offset = mapped.as_ptr().align_offset(page);
         // SAFETY: the offset is at most `page` less one small page, since the base is aligned to small pages, and the
@@ -63,14 +70,14 @@ impl<T: Plain> HugeSlice<T> {
             let _ = unsafe { rustix::mm::madvise(first.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
         }
         let mut slice = HugeSlice { mapped, mapped_bytes, first: first.cast(), count, items: PhantomData };
-        slice.touch();
+        slice.touch(touched.min(count));
         Some(slice)
     }
 
-    /// Writes one item of every page, so that no later write has to wait for one.
-    fn touch(&mut self) {
+    /// Writes one item of every page that the first `touched` items lie in, so that no later write has to wait for it.
+    fn touch(&mut self, touched: usize) {
         let step = (MEMORY_PAGE_BYTES / size_of::<T>()).max(1);
-        self.iter_mut().step_by(step).for_each(|item| {
+        self[..touched].iter_mut().step_by(step).for_each(|item| {
             let value = *item;
             // Hidden from the compiler, which would leave out a write that changes nothing.
             *item = std::hint::black_box(value);
@@ -131,6 +138,9 @@ mod tests {
             words.iter().for_each(prefetch);
             assert!(words.iter().enumerate().all(|(index, word)| *word == index as u64), "{count} words");
         }
+        let mut words = HugeSlice::<u64>::reserve(1 << 24, 1_000).unwrap();
+        (words[999], words[(1 << 24) - 1]) = (1, 2);
+        assert_eq!((words[998], words[999], words[1_000], words[(1 << 24) - 1]), (0, 1, 0, 2));
         assert!(HugeSlice::<u64>::new(usize::MAX / 4).is_none());
         assert!(HugeSlice::<u64>::new(usize::MAX / 16).is_none());
     }

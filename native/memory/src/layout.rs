@@ -2,10 +2,12 @@
 //!
 //! All offsets and sizes are bytes, all words little-endian. A change of anything here raises [`LAYOUT_VERSION`].
 
+use crate::rings::layout::{BridgeSizes, PRODUCER_BYTES, PRODUCERS_MAX, REPLY_BYTES};
+
 /// "LODESTN1" read as a little-endian word.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"LODESTN1");
 /// Version of this layout; a reader refuses any other.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 3;
 /// Bytes of the header page.
 pub const HEADER_BYTES: usize = 4096;
 
@@ -35,6 +37,8 @@ pub const SECTION_ENTRY_BYTES: usize = 32;
 pub const HEADER_COMMIT: usize = 1024;
 /// Header: u64 Unix milliseconds of the engine's last sign of life.
 pub const HEADER_HEARTBEAT: usize = 1280;
+/// Header: u32 word on which the engine thread sleeps, see [`crate::rings`].
+pub const HEADER_BELL: usize = 1536;
 /// Header: u32 bytes of the poison text, then the text (UTF-8).
 pub const HEADER_POISON: usize = 2048;
 /// Most bytes of the poison text.
@@ -57,6 +61,17 @@ pub const EVENTS_MAX: usize = 16_384;
 /// Bytes of the body of one event.
 pub const EVENT_BODY_BYTES: usize = 40;
 
+/// Bytes of the head of a watch: u64 sequence, u32 source, u32 state, u64 id, u64 revision, u64 branch, zeros.
+pub const WATCH_HEAD_BYTES: usize = 64;
+/// Most watches of a region.
+pub const WATCHES_MAX: u32 = 64;
+
+/// Bytes of one watch: its head, and a label of 8 bytes for each node, up to a full cache line. `None` when that leaves
+/// the address space.
+pub fn watch_bytes(nodes_max: usize) -> Option<usize> {
+    nodes_max.checked_mul(8)?.checked_add(WATCH_HEAD_BYTES)?.checked_next_multiple_of(WATCH_HEAD_BYTES)
+}
+
 /// What a section holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -71,6 +86,16 @@ pub enum SectionKind {
     Slots = 4,
     /// The event ring.
     Events = 5,
+    /// One entry a watch: its head and its labels.
+    Watched = 6,
+    /// One entry a producer.
+    Producers = 7,
+    /// One item a lane.
+    Lanes = 8,
+    /// The ring, one item.
+    Ring = 9,
+    /// One area a producer.
+    Replies = 10,
 }
 
 /// One section of a region.
@@ -93,18 +118,31 @@ impl Section {
     }
 }
 
-/// The sections of a region with this many nodes and slots, in their order, and the region's bytes. Every section
-/// begins on a page. `None` when the sizes leave the address space.
-pub fn sections(nodes_max: usize, slots_max: usize) -> Option<([Section; 5], usize)> {
+/// Number of sections.
+pub const SECTIONS: usize = 10;
+
+/// The sections of a region with this many nodes, slots and watches and this bridge, in their order, and the region's
+/// bytes. Every section begins on a page. `None` when the sizes leave the address space.
+pub fn sections(
+    nodes_max: usize,
+    slots_max: usize,
+    watches_max: usize,
+    bridge: &BridgeSizes,
+) -> Option<([Section; SECTIONS], usize)> {
     let wanted = [
         (SectionKind::Counters, 8, COUNTERS_MAX),
         (SectionKind::Histograms, HISTOGRAM_BUCKETS * 8, HISTOGRAMS_MAX),
         (SectionKind::Nodes, NODE_BYTES, nodes_max),
         (SectionKind::Slots, SLOT_BYTES, slots_max),
         (SectionKind::Events, EVENT_BYTES, EVENTS_MAX),
+        (SectionKind::Watched, watch_bytes(nodes_max)?, watches_max),
+        (SectionKind::Producers, PRODUCER_BYTES, PRODUCERS_MAX),
+        (SectionKind::Lanes, bridge.lane_item_bytes(), bridge.lanes),
+        (SectionKind::Ring, bridge.ring_item_bytes(), 1),
+        (SectionKind::Replies, REPLY_BYTES, PRODUCERS_MAX),
     ];
     let mut end = HEADER_BYTES;
-    let mut placed = [Section { kind: SectionKind::Counters, offset: 0, item_bytes: 0, items: 0 }; 5];
+    let mut placed = [Section { kind: SectionKind::Counters, offset: 0, item_bytes: 0, items: 0 }; SECTIONS];
     for (section, (kind, item_bytes, items)) in placed.iter_mut().zip(wanted) {
         *section = Section { kind, offset: end, item_bytes, items };
         end = item_bytes.checked_mul(items)?.checked_add(end)?.checked_next_multiple_of(HEADER_BYTES)?;
@@ -114,6 +152,7 @@ pub fn sections(nodes_max: usize, slots_max: usize) -> Option<([Section; 5], usi
 
 const _: () = assert!(HEADER_SECTIONS + SECTIONS_MAX * SECTION_ENTRY_BYTES <= HEADER_COMMIT);
 const _: () = assert!(HEADER_COMMIT + 10 * 8 <= HEADER_HEARTBEAT);
+const _: () = assert!(HEADER_HEARTBEAT + 128 <= HEADER_BELL && HEADER_BELL + 128 <= HEADER_POISON);
 const _: () = assert!(HEADER_POISON + 4 + POISON_TEXT_MAX <= HEADER_BYTES);
 const _: () = assert!(8 + 16 + EVENT_BODY_BYTES == EVENT_BYTES);
 
@@ -121,9 +160,11 @@ const _: () = assert!(8 + 16 + EVENT_BODY_BYTES == EVENT_BYTES);
 mod tests {
     use super::*;
 
+    const BRIDGE: BridgeSizes = BridgeSizes { lanes: 4, lane_bytes: 65_536, ring_bytes: 1 << 20 };
+
     #[test]
     fn sections_follow_each_other_without_overlap_on_page_boundaries() {
-        let (sections, bytes) = sections(1_000_003, 256_000).unwrap();
+        let (sections, bytes) = sections(1_000_003, 256_000, 3, &BRIDGE).unwrap();
         let mut end = HEADER_BYTES;
         for section in sections {
             assert_eq!(section.offset, end);
@@ -131,6 +172,7 @@ mod tests {
             end = (section.offset + section.item_bytes * section.items).next_multiple_of(HEADER_BYTES);
         }
         assert_eq!(bytes, end);
-        assert!(super::sections(usize::MAX / 8, 1).is_none());
+        assert!(super::sections(usize::MAX / 8, 1, 0, &BRIDGE).is_none());
+        assert!(super::sections(1 << 27, 1, usize::MAX >> 29, &BRIDGE).is_none());
     }
 }

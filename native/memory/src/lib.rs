@@ -1,4 +1,4 @@
-//! Byte layouts, slot arena, bump pages, event ring, bridge and the shared region of Lodestone.
+//! Byte layouts, slot arena, bump pages, bridge, event ring, watched distances and the shared region of Lodestone.
 //!
 //! This crate owns every byte that Rust and Java both see, and it is the only crate below the C edge that may use
 //! `unsafe`. It knows neither the network nor a clock nor a thread: whoever calls it brings the time along.
@@ -19,8 +19,10 @@ pub mod page;
 #[cfg(not(all(loom, test)))]
 pub mod region;
 pub mod rings;
+pub mod simd;
 pub mod slots;
 pub mod status;
+pub mod watched;
 
 mod heap;
 mod mapping;
@@ -33,3 +35,4 @@ pub use page::{PAGE_RECORDS_MAX, Page, PageFull, PagePool, Record, RecordHead, R
 #[cfg(not(all(loom, test)))]
 pub use region::{Region, RegionError, RegionOptions, RegionPlace};
 pub use status::Status;
+pub use watched::{WatchState, WatchTable};

@@ -127,6 +127,10 @@ impl NodeReader {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::mapping::Mapping;
 
@@ -137,24 +141,32 @@ mod tests {
         let mut table = NodeTable::new(nodes);
         let reader = NodeReader::new(nodes, slots);
         assert_eq!(reader.read(3), Ok((Node { slot: SLOT_NONE, version: 0 }, [0; SLOT_WORDS])));
+        // The writer goes on until the reader has seen enough, however the two share a processor.
+        let (enough, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, written) = (Arc::clone(&enough), Arc::clone(&done));
         let writer = std::thread::spawn(move || {
-            for version in 1..300_000_u64 {
+            for version in 1.. {
                 let slot = (version % 2) as u32;
                 table.update(3, Node { slot, version }, || slots.store(slot, &[version; SLOT_WORDS], SLOT_WORDS));
+                written.store(version, Ordering::Relaxed);
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
             }
         });
-        let mut reads = 0_u64;
-        while !writer.is_finished() {
+        let (mut reads, mut versions) = (0_u64, BTreeSet::new());
+        while reads < 100_000 || versions.len() < 3 {
             if let Ok((node, image)) = reader.read(3)
                 && node.version > 0
             {
                 assert_eq!(image, [node.version; SLOT_WORDS]);
                 assert_eq!(u64::from(node.slot), node.version % 2);
                 reads += 1;
+                versions.insert(node.version);
             }
         }
+        enough.store(true, Ordering::Relaxed);
         writer.join().unwrap();
-        assert!(reads > 0);
-        assert_eq!(reader.read(3).unwrap().0.version, 299_999);
+        assert_eq!(reader.read(3).unwrap().0.version, done.load(Ordering::Relaxed));
     }
 }

@@ -14,13 +14,16 @@ use crate::events::EventRing;
 use crate::header::{EngineState, Header};
 use crate::histogram::Histograms;
 use crate::layout::{
-    HEADER_ABI_FINGERPRINT, HEADER_BYTES, HEADER_GENERATION, HEADER_MAGIC, HEADER_REGION_BYTES, HEADER_SECTION_COUNT,
-    HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION, REGION_MAGIC, SECTION_ENTRY_BYTES, Section,
-    sections,
+    HEADER_ABI_FINGERPRINT, HEADER_BELL, HEADER_BYTES, HEADER_GENERATION, HEADER_MAGIC, HEADER_REGION_BYTES,
+    HEADER_SECTION_COUNT, HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION, REGION_MAGIC,
+    SECTION_ENTRY_BYTES, SECTIONS, Section, sections,
 };
 use crate::mapping::Mapping;
 use crate::nodes::{NodeReader, NodeTable};
+use crate::rings::bridge::BridgeWords;
+use crate::rings::{Bridge, BridgeEnd, BridgeSizes};
 use crate::slots::SlotWords;
+use crate::watched::{WatchReader, WatchTable};
 
 const FILE_PREFIX: &str = "lodestone-";
 const FILE_SUFFIX: &str = ".region";
@@ -45,6 +48,10 @@ pub struct RegionOptions {
     pub nodes_max: u32,
     /// Slots.
     pub slots_max: u32,
+    /// Watches, each with a label a node.
+    pub watches_max: u32,
+    /// Sizes of the bridge.
+    pub bridge: BridgeSizes,
     /// Whether to fault every page in at once.
     pub touch: bool,
     /// Fingerprint of the library's C header.
@@ -80,7 +87,10 @@ impl fmt::Display for RegionError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegionError::TooLarge => {
-                write!(formatter, "the shared region is too large: lower arena.capacity or graph.nodes_max")
+                write!(
+                    formatter,
+                    "the shared region is too large: lower arena.capacity, graph.nodes_max or graph.watches_max"
+                )
             }
             RegionError::File { path, bytes, source } => write!(
                 formatter,
@@ -90,7 +100,8 @@ impl fmt::Display for RegionError {
             ),
             RegionError::Memory { bytes, source } => write!(
                 formatter,
-                "no memory for the shared region of {bytes} bytes: {source}; lower arena.capacity or graph.nodes_max"
+                "no memory for the shared region of {bytes} bytes: {source}; lower arena.capacity, graph.nodes_max \
+                 or graph.watches_max"
             ),
         }
     }
@@ -101,10 +112,12 @@ impl std::error::Error for RegionError {}
 /// A region that this process made.
 pub struct Region {
     mapping: Mapping,
-    sections: [Section; 5],
+    sections: [Section; SECTIONS],
     header: Header,
     file: Option<(File, PathBuf)>,
     writers_taken: bool,
+    watches_taken: bool,
+    bridge_taken: bool,
 }
 
 /// The two writing ends of a region that belong to the engine thread, handed out once.
@@ -123,8 +136,13 @@ impl Region {
     /// # Errors
     /// See [`RegionError`]; nothing is left behind.
     pub fn create(options: &RegionOptions) -> Result<Region, RegionError> {
-        let (sections, bytes) =
-            sections(options.nodes_max as usize, options.slots_max as usize).ok_or(RegionError::TooLarge)?;
+        let (sections, bytes) = sections(
+            options.nodes_max as usize,
+            options.slots_max as usize,
+            options.watches_max as usize,
+            &options.bridge,
+        )
+        .ok_or(RegionError::TooLarge)?;
         let (mapping, file) = match &options.place {
             RegionPlace::Anonymous => {
                 let mapping = Mapping::anonymous(bytes, options.touch);
@@ -142,7 +160,8 @@ impl Region {
             }
         };
         let header = Header::new(mapping.words(0, HEADER_BYTES / 8));
-        let region = Region { mapping, sections, header, file, writers_taken: false };
+        let region =
+            Region { mapping, sections, header, file, writers_taken: false, watches_taken: false, bridge_taken: false };
         region.write_header(options);
         Ok(region)
     }
@@ -185,6 +204,21 @@ impl Region {
         }
     }
 
+    /// The watches, for the pathfinder's thread.
+    ///
+    /// # Panics
+    /// When they were taken before: there is one writer.
+    pub fn take_watch_table(&mut self) -> WatchTable {
+        assert!(!self.watches_taken, "the watches of a region are handed out once");
+        self.watches_taken = true;
+        WatchTable::new(self.section_words(5), self.sections[5].items as u32, self.sections[2].items as u32)
+    }
+
+    /// A reader of watches.
+    pub fn watch_reader(&self) -> WatchReader {
+        WatchTable::new(self.section_words(5), self.sections[5].items as u32, self.sections[2].items as u32).reader()
+    }
+
     /// The header page.
     pub fn header(&self) -> Header {
         self.header
@@ -203,6 +237,25 @@ impl Region {
     /// A reader of nodes and slots.
     pub fn reader(&self) -> NodeReader {
         NodeReader::new(self.section_words(2), SlotWords::new(self.section_words(3)))
+    }
+
+    /// The bridge, for producers.
+    pub fn bridge(&self) -> Bridge {
+        let [producers, lanes, ring, replies] = [6, 7, 8, 9].map(|index| self.section_words(index));
+        let producer_halves = self.mapping.halves(self.sections[6].offset, producers.len() * 2);
+        let bell = &self.mapping.halves(HEADER_BELL, 2)[0];
+        let lane_item_bytes = self.sections[7].item_bytes;
+        Bridge::new(&BridgeWords { producers, producer_halves, lanes, lane_item_bytes, ring, replies, bell })
+    }
+
+    /// The engine's end of the bridge.
+    ///
+    /// # Panics
+    /// When it was taken before.
+    pub fn take_bridge_end(&mut self) -> BridgeEnd {
+        assert!(!self.bridge_taken, "the engine's end of a bridge is handed out once");
+        self.bridge_taken = true;
+        BridgeEnd::new(self.bridge())
     }
 
     /// First address, for Java.
@@ -312,7 +365,16 @@ mod tests {
 
     fn options(place: RegionPlace) -> RegionOptions {
         let (abi_fingerprint, start_unix_ms) = (0x1234, 1_700_000_000_000);
-        RegionOptions { place, nodes_max: 100, slots_max: 10, touch: true, abi_fingerprint, start_unix_ms }
+        RegionOptions {
+            place,
+            nodes_max: 100,
+            slots_max: 10,
+            watches_max: 2,
+            bridge: BridgeSizes { lanes: 2, lane_bytes: 4_096, ring_bytes: 8_192 },
+            touch: true,
+            abi_fingerprint,
+            start_unix_ms,
+        }
     }
 
     #[test]
@@ -324,7 +386,7 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         assert_eq!(bytes.len(), region.bytes());
         assert_eq!(&bytes[..8], b"LODESTN1");
-        assert_eq!(bytes[8..16], [1, 0, 0, 0, 0, 16, 0, 0]);
+        assert_eq!(bytes[8..16], [3, 0, 0, 0, 0, 16, 0, 0]);
         assert_eq!(bytes[16..24], 0x1234_u64.to_le_bytes());
         assert_eq!(bytes[32..36], 1_u32.to_le_bytes());
         assert_eq!(bytes[36..40], std::process::id().to_le_bytes());

@@ -12,6 +12,8 @@ use std::str::FromStr;
 use lodestone_core::TenantQuota;
 use lodestone_core::pathfinder::{EDGES_MAX, NODES_MAX};
 use lodestone_memory::RegionPlace;
+use lodestone_memory::layout::WATCHES_MAX;
+use lodestone_memory::rings::BridgeSizes;
 use lodestone_transport::{Auth, Certificate, TokenKey};
 
 use crate::error::EngineError;
@@ -23,6 +25,31 @@ pub(crate) enum IdleStrategy {
     Yield,
     BusySpin,
 }
+
+/// Who finds routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathfinderPlace {
+    /// A thread of its own.
+    Thread,
+    /// The engine thread, between batches.
+    Inline,
+}
+
+/// Whether the state is checked as a whole after a rollback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RollbackVerify {
+    Off,
+    On,
+    /// Rehearses a damaged state.
+    FailOnPurpose,
+}
+
+/// Most edges of a graph whose routes the engine thread finds itself: a search over all of them holds moves up for a
+/// tenth of a second or so.
+const INLINE_EDGES_MAX: u32 = 1_000_000;
+
+/// Most vertices that a route found by the engine thread may settle, for the same reason.
+const INLINE_BUDGET_MAX: u64 = 1_000_000;
 
 /// An effective configuration.
 #[derive(Clone, Debug)]
@@ -40,10 +67,14 @@ pub struct Config {
     pub(crate) tenants: Vec<TenantQuota>,
     pub(crate) nodes_max: u32,
     pub(crate) edges_max: u32,
+    pub(crate) pathfinder_place: PathfinderPlace,
     pub(crate) route_budget: u64,
     pub(crate) route_queue: usize,
+    pub(crate) watches_max: u32,
+    pub(crate) watch_budget: u64,
     pub(crate) window_bytes: usize,
     pub(crate) rollback_sla_ms: u64,
+    pub(crate) rollback_verify: RollbackVerify,
     pub(crate) listen: SocketAddr,
     pub(crate) streams_max: u32,
     pub(crate) handshake_target_ms: u64,
@@ -53,8 +84,12 @@ pub struct Config {
     pub(crate) connections_max: u32,
     pub(crate) channel_batches: usize,
     pub(crate) answer_buffer_bytes: usize,
+    pub(crate) bridge: BridgeSizes,
     pub(crate) panic_at_revision: u64,
 }
+
+/// Most bytes of labels of watched sources: 16 watches of as many nodes as there may be.
+const WATCHED_BYTES_MAX: u64 = 16 << 30;
 
 /// Keys that Java honours; the data plane knows them so as to refuse only what nobody knows.
 const JAVA_KEYS: [&str; 5] = [
@@ -134,6 +169,9 @@ impl Config {
         let mut lines = Lines::parse(text)?;
         fixed_keys(&mut lines)?;
         let slots_max = lines.number("arena.capacity", 256_000, 1..=16_777_216)?;
+        let edges_max = lines.number("graph.edges_max", 4_000_000, 1..=EDGES_MAX.min(200_000_000))?;
+        let pathfinder_place = pathfinder_place(&mut lines, edges_max)?;
+        let nodes_max = lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?;
         let config = Config {
             worker_threads: lines.number("runtime.worker_threads", 0, 0..=256)?,
             max_blocking_threads: lines.number("runtime.max_blocking_threads", 4, 1..=512)?,
@@ -146,12 +184,16 @@ impl Config {
             fragmentation_threshold: lines.number("arena.fragmentation_threshold", 0.05, 0.0..=1.0)?,
             bump_bytes: lines.number("arena.bump_mib", 64_usize, 1..=4_096)? << 20,
             tenants: tenants(&mut lines, slots_max)?,
-            nodes_max: lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?,
-            edges_max: lines.number("graph.edges_max", 4_000_000, 1..=EDGES_MAX.min(200_000_000))?,
-            route_budget: lines.number("graph.route_budget", 4_000_000, 1..=1 << 32)?,
+            nodes_max,
+            edges_max,
+            pathfinder_place,
+            route_budget: route_budget(&mut lines, pathfinder_place)?,
             route_queue: lines.number("graph.route_queue", 1_024, 1..=65_536)?,
+            watches_max: watches_max(&mut lines, nodes_max)?,
+            watch_budget: lines.number("graph.watch_budget", 50_000, 1..=1 << 32)?,
             window_bytes: lines.number("rollback.window_mib", 128_usize, 1..=65_536)? << 20,
             rollback_sla_ms: lines.number("rollback.sla_ms", 200, 1..=60_000)?,
+            rollback_verify: rollback_verify(&mut lines)?,
             listen: listen(&mut lines)?,
             streams_max: lines.number("transport.stream_multiplexing", 128, 128..=4_096)?,
             handshake_target_ms: lines.number("transport.tls_handshake_target_ms", 3, 1..=60_000)?,
@@ -161,6 +203,7 @@ impl Config {
             connections_max: lines.number("transport.connections_max", 60_000, 1..=1_000_000)?,
             channel_batches: lines.number("transport.channel_batches", 1_024, 1..=65_536)?,
             answer_buffer_bytes: lines.number("transport.answer_buffer_kib", 64_usize, 40..=4_096)? << 10,
+            bridge: bridge(&mut lines)?,
             panic_at_revision: lines.number("testing.panic_at_revision", 0, 0..=u64::MAX)?,
         };
         match lines.0.into_iter().find(|(key, _)| !JAVA_KEYS.contains(&key.as_str())) {
@@ -207,6 +250,49 @@ fn idle_strategy(lines: &mut Lines) -> Result<IdleStrategy, EngineError> {
     lines.choice("runtime.idle_strategy", "park", &choices)
 }
 
+fn pathfinder_place(lines: &mut Lines, edges_max: u32) -> Result<PathfinderPlace, EngineError> {
+    let choices = [("thread", PathfinderPlace::Thread), ("inline", PathfinderPlace::Inline)];
+    let place = lines.choice("graph.pathfinder", "thread", &choices)?;
+    if place == PathfinderPlace::Inline && edges_max > INLINE_EDGES_MAX {
+        let text = format_args!(
+            "found inline with graph.edges_max {edges_max}; allowed is inline up to {INLINE_EDGES_MAX} edges, or thread"
+        )
+        .to_string();
+        return Err(wrong("graph.pathfinder", text));
+    }
+    Ok(place)
+}
+
+fn route_budget(lines: &mut Lines, place: PathfinderPlace) -> Result<u64, EngineError> {
+    let budget = lines.number("graph.route_budget", 4_000_000, 1..=1 << 32)?;
+    Ok(if place == PathfinderPlace::Inline { budget.min(INLINE_BUDGET_MAX) } else { budget })
+}
+
+/// As many watches as asked for, if the labels of all of them find room in what a shared region may reasonably be.
+fn watches_max(lines: &mut Lines, nodes_max: u32) -> Result<u32, EngineError> {
+    let watches_max = lines.number("graph.watches_max", 4, 0..=WATCHES_MAX)?;
+    let bytes = u64::from(watches_max) * u64::from(nodes_max) * 8;
+    if bytes > WATCHED_BYTES_MAX {
+        let text = format_args!(
+            "{watches_max} watches of {nodes_max} nodes take {bytes} bytes; allowed are {WATCHED_BYTES_MAX}: lower it, or \
+             graph.nodes_max"
+        )
+        .to_string();
+        return Err(wrong("graph.watches_max", text));
+    }
+    Ok(watches_max)
+}
+
+fn rollback_verify(lines: &mut Lines) -> Result<RollbackVerify, EngineError> {
+    let flags = [("false", false), ("true", true)];
+    let on = lines.choice("rollback.verify", "false", &flags)?;
+    Ok(match (lines.choice("testing.rollback_verify_fails", "false", &flags)?, on) {
+        (true, _) => RollbackVerify::FailOnPurpose,
+        (false, true) => RollbackVerify::On,
+        (false, false) => RollbackVerify::Off,
+    })
+}
+
 fn region_place(lines: &mut Lines) -> Result<RegionPlace, EngineError> {
     let folder = PathBuf::from(lines.text("runtime.shared_region_directory", "/dev/shm"));
     let file = lines.choice("runtime.shared_region", "file", &[("file", true), ("anonymous", false)])?;
@@ -239,6 +325,24 @@ fn tenants(lines: &mut Lines, slots_max: u32) -> Result<Vec<TenantQuota>, Engine
         return Err(wrong("arena.tenants", text));
     }
     Ok(tenants)
+}
+
+fn bridge(lines: &mut Lines) -> Result<BridgeSizes, EngineError> {
+    let lanes = lines.number("bridge.lanes", 4, 1..=64)?;
+    let lane_bytes = power_of_two(lines, "bridge.lane_kib", 64, 4..=16_384)? << 10;
+    let ring_bytes = power_of_two(lines, "bridge.ring_kib", 1_024, 4..=65_536)? << 10;
+    Ok(BridgeSizes { lanes, lane_bytes, ring_bytes })
+}
+
+fn power_of_two(
+    lines: &mut Lines,
+    key: &str,
+    default: usize,
+    allowed: RangeInclusive<usize>,
+) -> Result<usize, EngineError> {
+    let number = lines.number(key, default, allowed)?;
+    let text = || wrong(key, format_args!("found {number}; allowed is a power of two"));
+    if number.is_power_of_two() { Ok(number) } else { Err(text()) }
 }
 
 fn listen(lines: &mut Lines) -> Result<SocketAddr, EngineError> {
@@ -328,6 +432,15 @@ mod tests {
     }
 
     #[test]
+    fn a_route_found_by_the_engine_thread_has_a_budget_that_moves_can_wait_for() {
+        let inline = "graph.pathfinder=inline\ngraph.edges_max=1000000\n";
+        let budget = |text: &str| Config::parse(text).unwrap().route_budget;
+        assert_eq!(budget(inline), INLINE_BUDGET_MAX);
+        assert_eq!(budget(&format!("{inline}graph.route_budget=7")), 7);
+        assert_eq!(budget("graph.pathfinder=thread"), 4_000_000);
+    }
+
+    #[test]
     fn every_wrong_value_is_refused_with_its_key() {
         let cases = [
             ("runtime.hot_path=heap", "runtime.hot_path"),
@@ -347,6 +460,15 @@ mod tests {
             ),
             ("graph.nodes_max=1", "graph.nodes_max"),
             ("rollback.window_mib=x", "rollback.window_mib"),
+            ("rollback.verify=1", "true"),
+            ("graph.watches_max=65", "0 to 64"),
+            (
+                "graph.watches_max=17\ngraph.nodes_max=134217728",
+                "graph.watches_max: 17 watches of 134217728 nodes take 1825",
+            ),
+            ("graph.watch_budget=0", "graph.watch_budget"),
+            ("graph.pathfinder=own", "thread, inline"),
+            ("graph.pathfinder=inline\ngraph.edges_max=1000001", "inline up to 1000000 edges, or thread"),
             ("transport.protocol=tcp", "transport.protocol"),
             ("transport.zero_copy=false", "transport.zero_copy"),
             ("transport.listen=nowhere", "transport.listen"),

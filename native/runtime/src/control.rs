@@ -2,6 +2,8 @@
 //!
 //! They go through a bounded queue of their own and share no lock with the packet path.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -9,7 +11,8 @@ use lodestone_core::{EdgeChange, PutError, RollbackReport, StateHash};
 use lodestone_memory::Status;
 use lodestone_transport::SessionEvent;
 
-use crate::pathfinder_thread::LocalRoute;
+use crate::routes::LocalRoutes;
+use crate::watching::WatchRequest;
 
 /// Calls under way at once; a further one waits.
 pub(crate) const CONTROL_QUEUE_MAX: usize = 1_024;
@@ -35,12 +38,29 @@ pub(crate) struct PutAnswer {
 
 /// What can be asked.
 pub(crate) enum Control {
-    Rollback { revision: u64, reply: Reply<Result<(RollbackReport, Duration), Status>> },
-    Hash { revision: Option<u64>, reply: Reply<Result<HashReport, Status>> },
-    Verify { reply: Reply<HashReport> },
-    RevisionAt { unix_ms: u64, reply: Reply<u64> },
-    Put { arcs: Vec<EdgeChange>, reply: Reply<PutAnswer> },
-    Route { source: u32, target: u32, reply: Reply<Result<LocalRoute, Status>> },
+    Rollback {
+        revision: u64,
+        reply: Reply<Result<(RollbackReport, Duration), Status>>,
+    },
+    Hash {
+        revision: Option<u64>,
+        reply: Reply<Result<HashReport, Status>>,
+    },
+    Verify {
+        reply: Reply<HashReport>,
+    },
+    RevisionAt {
+        unix_ms: u64,
+        reply: Reply<u64>,
+    },
+    /// `failed` is shared by all parts of one load: after one that was refused nothing more of it is set.
+    Put {
+        arcs: Vec<EdgeChange>,
+        failed: Arc<AtomicBool>,
+        reply: Reply<PutAnswer>,
+    },
+    Routes(LocalRoutes),
+    Watch(WatchRequest),
     Session(SessionEvent),
     Stop,
 }

@@ -4,30 +4,37 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route};
+use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, WatchConfig};
 use lodestone_core::{RollbackReport, State, StateConfig};
 use lodestone_memory::header::{EngineState, Header};
+use lodestone_memory::rings::Bridge;
+use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
 use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
+use crate::bridge::Commands;
+use crate::calls::AwaitedCalls;
 use crate::clock::now_unix_ms;
-use crate::config::Config;
-use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, PutAnswer, Reply};
+use crate::config::{Config, PathfinderPlace};
+use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
-use crate::feed::{AfterRollback, Feed, ring};
+use crate::feed::{Feed, Way, ring};
+use crate::finder::{AfterRollback, Finder};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
-use crate::pathfinder_thread::{LocalRoute, PathfinderThread};
+use crate::pathfinder_thread::{Intake, PathfinderThread};
 use crate::poison;
+use crate::watching::Watching;
 use crate::writer::{Watch, Writer};
 
 /// Longest wait of a control call. A rollback or a check of a whole 47-million-edge state takes a second or two.
-const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longest wait for sessions to take their last frames at close.
 const SHUTDOWN_TIMEOUT_MS: u64 = 2_000;
@@ -67,6 +74,8 @@ pub struct Engine {
     description: Description,
     header: Header,
     counters: Counters,
+    watches: WatchReader,
+    bridge: Bridge,
     edges_max: u32,
     rollback_sla: Duration,
     control: mpsc::Sender<Control>,
@@ -80,16 +89,18 @@ pub struct Engine {
 struct Parts {
     tokio: tokio::runtime::Runtime,
     writer: JoinHandle<()>,
-    pathfinder: JoinHandle<()>,
-    pathfinder_stop: Arc<AtomicBool>,
+    pathfinder: Option<JoinHandle<()>>,
+    routes_ending: Arc<AtomicBool>,
     region: Region,
 }
 
 /// Threads that were started, so that a failed start can end them.
 struct Threads {
     writer: JoinHandle<()>,
-    pathfinder: JoinHandle<()>,
-    pathfinder_stop: Arc<AtomicBool>,
+    /// `None` where the engine thread finds the routes.
+    pathfinder: Option<JoinHandle<()>>,
+    /// Says that nobody waits for routes any more.
+    routes_ending: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -104,6 +115,8 @@ impl Engine {
             place: config.region_place.clone(),
             nodes_max: config.nodes_max,
             slots_max: config.slots_max,
+            watches_max: config.watches_max,
+            bridge: config.bridge,
             touch: config.preallocate,
             abi_fingerprint,
             start_unix_ms: now_unix_ms(),
@@ -125,19 +138,22 @@ impl Engine {
         };
         region.header().set_state(EngineState::Running);
         let description = describe(&config, &region, &listening);
-        let (header, counters) = (region.header(), region.counters());
+        let (header, counters, watches) = (region.header(), region.counters(), region.watch_reader());
+        let bridge = region.bridge();
         let _ = server.set(listening);
-        let Threads { writer, pathfinder, pathfinder_stop } = threads;
+        let Threads { writer, pathfinder, routes_ending } = threads;
         Ok(Engine {
             description,
             header,
             counters,
+            watches,
+            bridge,
             edges_max: config.edges_max,
             rollback_sla: Duration::from_millis(config.rollback_sla_ms),
             control,
             door,
             server,
-            parts: Mutex::new(Some(Parts { tokio, writer, pathfinder, pathfinder_stop, region })),
+            parts: Mutex::new(Some(Parts { tokio, writer, pathfinder, routes_ending, region })),
             closed: AtomicBool::new(false),
         })
     }
@@ -147,8 +163,19 @@ impl Engine {
         &self.description
     }
 
-    pub(crate) fn counters(&self) -> Counters {
+    /// The engine's counters, those that the shared region shows.
+    pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The bridge, for producers of this process; after close it reads as empty.
+    pub fn bridge(&self) -> Bridge {
+        self.bridge
+    }
+
+    /// A reader of the watches; after close it finds them free.
+    pub fn watches(&self) -> WatchReader {
+        self.watches
     }
 
     pub(crate) fn edges_max(&self) -> u32 {
@@ -204,18 +231,6 @@ impl Engine {
         self.call(|reply| Control::RevisionAt { unix_ms, reply })
     }
 
-    /// The shortest path, found on the pathfinder's thread at the revision current when the engine took the call.
-    ///
-    /// # Errors
-    /// [`EngineError::Refused`] with [`Status::OutOfBounds`], [`Status::Budget`] or [`Status::Overloaded`].
-    pub fn route(&self, source: u32, target: u32) -> Result<LocalRoute, EngineError> {
-        self.call(|reply| Control::Route { source, target, reply })?.map_err(EngineError::Refused)
-    }
-
-    pub(crate) fn put_some(&self, arcs: Vec<lodestone_core::EdgeChange>) -> Result<PutAnswer, EngineError> {
-        self.call(|reply| Control::Put { arcs, reply })
-    }
-
     /// The live sessions.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         self.server.get().map(Server::sessions).unwrap_or_default()
@@ -251,7 +266,7 @@ impl Engine {
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         let mut parts = self.lock_parts();
-        let Some(Parts { tokio, writer, pathfinder, pathfinder_stop, region }) = parts.take() else { return };
+        let Some(Parts { tokio, writer, pathfinder, routes_ending, region }) = parts.take() else { return };
         if region.header().state() != Some(EngineState::Poisoned) {
             region.header().set_state(EngineState::Closing);
         }
@@ -259,9 +274,11 @@ impl Engine {
             tokio.block_on(server.shutdown(SHUTDOWN_TIMEOUT_MS));
         }
         tokio.shutdown_timeout(Duration::from_millis(SHUTDOWN_TIMEOUT_MS));
+        // No stream is left; a thread that still waits for a route is told that the engine is closed.
+        routes_ending.store(true, Ordering::Relaxed);
         // A poisoned engine's thread is gone, and its queue with it.
         let _ = self.control.blocking_send(Control::Stop);
-        Threads { writer, pathfinder, pathfinder_stop }.end();
+        Threads { writer, pathfinder, routes_ending }.end();
         drop(region);
         lodestone_memory::give_back();
     }
@@ -275,7 +292,7 @@ impl Engine {
     }
 
     /// The engine thread is gone: because of a failure, or because the engine is closed.
-    fn explain(&self, error: EngineError) -> EngineError {
+    pub(crate) fn explain(&self, error: EngineError) -> EngineError {
         if error != EngineError::Closed {
             return error;
         }
@@ -292,10 +309,32 @@ impl Engine {
         error
     }
 
-    fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {
+    /// Sends a call to the engine thread; waits while its queue is full.
+    pub(crate) fn send(&self, control: Control) -> Result<(), EngineError> {
         self.check_open()?;
+        self.control.blocking_send(control).map_err(|_| self.explain(EngineError::Closed))
+    }
+
+    /// Sends a call to the engine thread, unless its queue is full.
+    ///
+    /// # Errors
+    /// [`Status::Overloaded`] as [`EngineError::Refused`] when it is.
+    pub(crate) fn try_send(&self, control: Control) -> Result<(), EngineError> {
+        self.check_open()?;
+        self.control.try_send(control).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Refused(Status::Overloaded),
+            TrySendError::Closed(_) => self.explain(EngineError::Closed),
+        })
+    }
+
+    pub(crate) fn call<T>(&self, control: impl FnOnce(Reply<T>) -> Control) -> Result<T, EngineError> {
         let (reply, answer): (SyncSender<T>, _) = sync_channel(1);
-        self.control.blocking_send(control(reply)).map_err(|_| self.explain(EngineError::Closed))?;
+        self.send(control(reply))?;
+        self.receive(&answer)
+    }
+
+    /// Waits for the answer to a call that was sent.
+    pub(crate) fn receive<T>(&self, answer: &Receiver<T>) -> Result<T, EngineError> {
         answer.recv_timeout(CONTROL_TIMEOUT).map_err(|error| match error {
             RecvTimeoutError::Disconnected => self.explain(EngineError::Closed),
             RecvTimeoutError::Timeout => EngineError::Timeout(format!(
@@ -313,13 +352,16 @@ impl Drop for Engine {
 }
 
 impl Threads {
-    /// Waits for the engine thread, which has been told to stop, then for the pathfinder.
+    /// Waits for the engine thread, which has been told to stop, then for the pathfinder, which ends when the engine's end
+    /// of its queue is gone.
     fn end(self) {
+        self.routes_ending.store(true, Ordering::Relaxed);
         // Both threads catch their panics and end by returning.
         let _ = self.writer.join();
-        self.pathfinder_stop.store(true, Ordering::Release);
-        self.pathfinder.thread().unpark();
-        let _ = self.pathfinder.join();
+        if let Some(pathfinder) = self.pathfinder {
+            pathfinder.thread().unpark();
+            let _ = pathfinder.join();
+        }
     }
 }
 
@@ -348,34 +390,10 @@ fn start_threads(
         index_salt: random_salt(),
     };
     let state = State::new(&state_config, ends.nodes, ends.slots).map_err(memory)?;
-    let pathfinder_config = PathfinderConfig {
-        nodes_max: config.nodes_max,
-        edges_max: config.edges_max,
-        budget: config.route_budget,
-        index_salt: random_salt(),
-        preallocate: config.preallocate,
-    };
-    let pathfinder = Pathfinder::new(&pathfinder_config).map_err(memory)?;
-    let route = Route::with_capacity(config.nodes_max as usize).map_err(memory)?;
-    let (changes_sender, changes) = ring();
-    let (routes_sender, routes) = sync_channel(config.route_queue + LOCAL_ROUTES_MAX);
-    let stop = Arc::new(AtomicBool::new(false));
-    let after_rollback = AfterRollback::default();
-    let mut finder = PathfinderThread {
-        pathfinder,
-        route,
-        changes,
-        routes,
-        applied: 0,
-        counters,
-        histograms,
-        stop: Arc::clone(&stop),
-        after_rollback: Arc::clone(&after_rollback),
-    };
-    let pathfinder_core = config.pin_cores.get(1).copied();
-    let pathfinder = spawn(&config.thread_name, "paths", header, pathfinder_core, move || finder.run())?;
-    let feed = Feed::new(changes_sender, routes_sender, pathfinder.thread().clone(), after_rollback, counters);
+    let routes_ending = Arc::new(AtomicBool::new(false));
+    let (feed, pathfinder) = start_pathfinder(config, region, &routes_ending)?;
     header.publish(&state.to_commit());
+    let commands = Commands::new(region.take_bridge_end(), counters, config.preallocate);
     let mut writer = Writer {
         state,
         events: ends.events,
@@ -385,16 +403,61 @@ fn start_threads(
         ingress,
         control,
         feed,
+        commands: commands.ok_or_else(|| no_memory("the pages of commands"))?,
+        awaited: AwaitedCalls::default(),
+        bell: region.bridge().bell(),
         server: Arc::clone(server),
         idle_strategy: config.idle_strategy,
         fragmentation_threshold: config.fragmentation_threshold,
         rollback_sla: Duration::from_millis(config.rollback_sla_ms),
+        rollback_verify: config.rollback_verify,
         panic_at_revision: config.panic_at_revision,
         watch: Watch::default(),
     };
     let core = config.pin_cores.first().copied();
     let writer = spawn(&config.thread_name, "eng", header, core, move || writer.run())?;
-    Ok(Threads { writer, pathfinder, pathfinder_stop: stop })
+    Ok(Threads { writer, pathfinder, routes_ending })
+}
+
+/// The second copy of the graph, and its thread unless the engine thread is to find the routes.
+fn start_pathfinder(
+    config: &Config,
+    region: &mut Region,
+    routes_ending: &Arc<AtomicBool>,
+) -> Result<(Feed, Option<JoinHandle<()>>), EngineError> {
+    let counters = region.counters();
+    let after_rollback = AfterRollback::default();
+    let pathfinder_config = PathfinderConfig {
+        nodes_max: config.nodes_max,
+        edges_max: config.edges_max,
+        budget: config.route_budget,
+        index_salt: random_salt(),
+        preallocate: config.preallocate,
+    };
+    let mut pathfinder = Pathfinder::new(&pathfinder_config).map_err(memory)?;
+    let watching = WatchConfig { budget: config.watch_budget, preallocate: config.preallocate };
+    pathfinder.keep_watched(region.take_watch_table(), &watching).map_err(memory)?;
+    let finder = Finder {
+        pathfinder,
+        watching: Watching::new(config.watches_max, config.nodes_max, counters),
+        route: Route::with_capacity(config.nodes_max as usize).map_err(memory)?,
+        nodes_max: config.nodes_max,
+        counters,
+        histograms: region.histograms(),
+        after_rollback: Arc::clone(&after_rollback),
+        ending: Arc::clone(routes_ending),
+    };
+    if config.pathfinder_place == PathfinderPlace::Inline {
+        return Ok((Feed::new(Way::Inline(Box::new(finder)), after_rollback, counters), None));
+    }
+    let (changes_sender, changes) = ring(config.window_bytes, config.preallocate)
+        .ok_or_else(|| no_memory("the changes on their way to the pathfinder (rollback.window_mib)"))?;
+    let (routes_sender, routes) = sync_channel(config.route_queue + LOCAL_ROUTES_MAX);
+    let mut thread = PathfinderThread { finder, intake: Intake { changes, applied: 0 }, routes };
+    let core = config.pin_cores.get(1).copied();
+    let started = spawn(&config.thread_name, "paths", region.header(), core, move || thread.run())?;
+    let way = Way::Thread { changes: changes_sender, routes: routes_sender, pathfinder: started.thread().clone() };
+    Ok((Feed::new(way, after_rollback, counters), Some(started)))
 }
 
 /// What the standard library seeds its hash maps with: different in every process, unknown to clients.

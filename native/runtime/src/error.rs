@@ -27,6 +27,8 @@ pub enum EngineError {
     MapFile(String),
     /// The graph has no room for the arcs.
     GraphFull(String),
+    /// Every watch is in use.
+    WatchesFull(String),
     /// An argument is out of its range.
     InvalidArgument(String),
     /// The engine refused with this status of the wire contract.
@@ -49,6 +51,7 @@ impl fmt::Display for EngineError {
             | EngineError::Memory(text)
             | EngineError::MapFile(text)
             | EngineError::GraphFull(text)
+            | EngineError::WatchesFull(text)
             | EngineError::InvalidArgument(text)
             | EngineError::Timeout(text) => formatter.write_str(text),
             EngineError::Refused(status) => write!(formatter, "refused: {}", reason(*status)),

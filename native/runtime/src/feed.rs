@@ -1,58 +1,38 @@
-//! What the engine thread tells the pathfinder thread: every committed change, and routes to find.
+//! What the engine thread tells the pathfinder: every committed change, and routes to find.
 //!
-//! Changes go through a single-producer ring. A route names how many changes lie before it, so it is answered against
-//! exactly the revision at which the engine took it. The pathfinder is woken for routes, and when a quarter of the ring
-//! is full; else it looks by itself every [`PATHFINDER_LOOK_MS`].
+//! With a thread of its own (`graph.pathfinder: thread`) changes go through a single-producer ring, a slice at a time. A
+//! route names how many changes lie before it, so it is answered against exactly the revision at which the engine took
+//! it. The pathfinder is woken for routes, and when many changes wait; else it looks by itself every
+//! [`PATHFINDER_LOOK_MS`]. Without one (`inline`) the engine thread applies the changes and finds the routes here.
 
+use std::sync::PoisonError;
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Instant;
 
 use lodestone_core::EdgeChange;
-use lodestone_memory::{CounterId, Counters, Status};
-use lodestone_transport::AnswerSink;
+use lodestone_memory::{CounterId, Counters};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::control::Reply;
-use crate::pathfinder_thread::LocalRoute;
+use crate::finder::{AfterRollback, Finder};
+use crate::routes::{RouteRequest, Standing};
+use crate::watching;
 
-/// Changes that the ring holds (12 bytes each): more than one second of 200,000 changes while a long route is searched.
-/// Full: the engine waits for the pathfinder and the counter `pathfinder_waits` says so.
-pub(crate) const FEED_CHANGES_MAX: usize = 1 << 18;
+/// Changes that the ring holds at least (12 bytes each): more than one second of 200,000 changes while a long route is
+/// searched.
+const FEED_CHANGES_MIN: usize = 1 << 18;
+
+/// Bytes of history that one change takes in the undo ring, for moves with 40 bytes of payload. So many changes come back
+/// at once in a rollback over the whole window, and the ring holds them all.
+const WINDOW_BYTES_A_CHANGE: usize = 96;
+
+/// Changes of a rollback that are sent together.
+const STAGED_CHANGES_MAX: usize = 1_024;
+
+/// From so many waiting changes on the pathfinder is woken to apply them.
+const WAKE_CHANGES: usize = 1 << 16;
 
 /// Longest time in which the pathfinder does not look for changes.
 pub(crate) const PATHFINDER_LOOK_MS: u64 = 20;
-
-/// Where the answer of a route goes.
-pub(crate) enum RouteReply {
-    /// To the stream that asked.
-    Stream { sink: Arc<dyn AnswerSink>, counter: u64 },
-    /// To the thread that asked.
-    Local(Reply<Result<LocalRoute, Status>>),
-}
-
-/// A state that a route can be answered against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) revision: u64,
-    /// Changes sent before it.
-    pub(crate) changes_before: u64,
-    /// Rollbacks before it.
-    pub(crate) rollbacks: u64,
-}
-
-/// The state after the last rollback: what a route that was asked before it, and not answered yet, is answered with.
-pub(crate) type AfterRollback = Arc<Mutex<Standing>>;
-
-/// A route to find.
-pub(crate) struct RouteRequest {
-    pub(crate) source: u32,
-    pub(crate) target: u32,
-    pub(crate) standing: Standing,
-    pub(crate) asked: Instant,
-    pub(crate) reply: RouteReply,
-}
 
 /// The pathfinder thread is gone.
 #[derive(Debug)]
@@ -60,29 +40,52 @@ pub(crate) struct PathfinderGone;
 
 /// The engine's end.
 pub(crate) struct Feed {
-    changes: Producer<EdgeChange>,
-    routes: SyncSender<RouteRequest>,
-    pathfinder: Thread,
+    way: Way,
+    /// Changes of a rollback that are not sent yet.
+    staged: Vec<EdgeChange>,
     sent: u64,
     rollbacks: u64,
     after_rollback: AfterRollback,
     counters: Counters,
 }
 
-/// The ring's two ends.
-pub(crate) fn ring() -> (Producer<EdgeChange>, Consumer<EdgeChange>) {
-    RingBuffer::new(FEED_CHANGES_MAX)
-}
-
-impl Feed {
-    pub(crate) fn new(
+/// Who has the second copy of the graph.
+pub(crate) enum Way {
+    /// A thread of its own.
+    Thread {
+        /// The ring; when it is full the engine waits, and the counter `pathfinder_waits` says so.
         changes: Producer<EdgeChange>,
         routes: SyncSender<RouteRequest>,
         pathfinder: Thread,
-        after_rollback: AfterRollback,
-        counters: Counters,
-    ) -> Feed {
-        Feed { changes, routes, pathfinder, sent: 0, rollbacks: 0, after_rollback, counters }
+    },
+    /// The engine thread.
+    Inline(Box<Finder>),
+}
+
+/// The ring's two ends, made for a window of this size; `None` where the system has not the memory. `touch`: every page
+/// of it is written to now.
+pub(crate) fn ring(window_bytes: usize, touch: bool) -> Option<(Producer<EdgeChange>, Consumer<EdgeChange>)> {
+    let capacity = ring_changes(window_bytes);
+    // The ring takes its memory in a way that cannot be refused; this asks first.
+    Vec::<EdgeChange>::new().try_reserve_exact(capacity).ok()?;
+    let (mut changes, mut intake) = RingBuffer::new(capacity);
+    if touch {
+        let nothing = [EdgeChange { source: 0, target: 0, mask: 0 }; STAGED_CHANGES_MAX];
+        while !changes.push_partial_slice(&nothing).0.is_empty() {}
+        intake.read_chunk(capacity).ok()?.commit_all();
+    }
+    Some((changes, intake))
+}
+
+/// Changes that the ring holds for a window of this size.
+pub(crate) fn ring_changes(window_bytes: usize) -> usize {
+    FEED_CHANGES_MIN.max(window_bytes / WINDOW_BYTES_A_CHANGE)
+}
+
+impl Feed {
+    pub(crate) fn new(way: Way, after_rollback: AfterRollback, counters: Counters) -> Feed {
+        let staged = Vec::with_capacity(STAGED_CHANGES_MAX);
+        Feed { way, staged, sent: 0, rollbacks: 0, after_rollback, counters }
     }
 
     /// What a route asked at this revision, the current one, is answered against.
@@ -90,57 +93,146 @@ impl Feed {
         Standing { revision, changes_before: self.sent, rollbacks: self.rollbacks }
     }
 
-    /// After a rollback, its changes sent: routes still under way are to be found at this revision.
-    pub(crate) fn rolled_back(&mut self, revision: u64) {
-        self.rollbacks += 1;
-        *self.after_rollback.lock().unwrap_or_else(PoisonError::into_inner) = self.standing(revision);
-    }
-
-    /// Tells a committed change; waits while the ring is full.
-    ///
-    /// # Errors
-    /// [`PathfinderGone`]: nobody will make room.
-    pub(crate) fn change(&mut self, change: EdgeChange) -> Result<(), PathfinderGone> {
-        let mut waited = false;
-        while self.changes.push(change).is_err() {
-            if self.changes.is_abandoned() {
-                return Err(PathfinderGone);
-            }
-            if !waited {
-                self.counters.add(CounterId::PathfinderWaits, 1);
-                waited = true;
-            }
-            self.pathfinder.unpark();
-            thread::yield_now();
-        }
-        self.sent += 1;
-        Ok(())
-    }
-
-    /// After a batch: wakes the pathfinder when it is far behind.
+    /// Tells a revision with all of its changes.
     ///
     /// # Errors
     /// [`PathfinderGone`].
-    pub(crate) fn flush(&self) -> Result<(), PathfinderGone> {
-        if self.changes.is_abandoned() {
-            return Err(PathfinderGone);
-        }
-        let waiting = FEED_CHANGES_MAX - self.changes.slots();
-        self.counters.set(CounterId::PathfinderLag, waiting as u64);
-        if waiting > FEED_CHANGES_MAX / 4 {
-            self.pathfinder.unpark();
+    pub(crate) fn commit(&mut self, revision: u64, changes: &[EdgeChange]) -> Result<(), PathfinderGone> {
+        self.send(changes)?;
+        self.send(&[watching::committed(revision)])?;
+        self.flush()
+    }
+
+    /// After a rollback, its changes flushed: routes still under way are to be found at this revision.
+    ///
+    /// # Errors
+    /// [`PathfinderGone`].
+    pub(crate) fn rolled_back(&mut self, revision: u64) -> Result<(), PathfinderGone> {
+        self.send(&[watching::rolled_back(revision)])?;
+        self.rollbacks += 1;
+        *self.after_rollback.lock().unwrap_or_else(PoisonError::into_inner) = self.standing(revision);
+        Ok(())
+    }
+
+    /// Tells committed changes; waits while the ring is full.
+    ///
+    /// # Errors
+    /// [`PathfinderGone`]: nobody will make room.
+    fn send(&mut self, changes: &[EdgeChange]) -> Result<(), PathfinderGone> {
+        self.sent += changes.len() as u64;
+        match &mut self.way {
+            Way::Inline(finder) => finder.apply(changes),
+            Way::Thread { changes: ring, pathfinder, .. } => push_all(ring, changes, pathfinder, self.counters)?,
         }
         Ok(())
     }
 
-    /// Asks for a route. Full: the request comes back.
-    pub(crate) fn route(&self, request: RouteRequest) -> Result<(), RouteRequest> {
-        match self.routes.try_send(request) {
-            Ok(()) => {
-                self.pathfinder.unpark();
+    /// Tells one change of a rollback, at the latest with [`Feed::flush`].
+    ///
+    /// # Errors
+    /// [`PathfinderGone`].
+    pub(crate) fn stage(&mut self, change: EdgeChange) -> Result<(), PathfinderGone> {
+        self.staged.push(change);
+        if self.staged.len() == STAGED_CHANGES_MAX { self.send_staged() } else { Ok(()) }
+    }
+
+    fn send_staged(&mut self) -> Result<(), PathfinderGone> {
+        let mut staged = std::mem::take(&mut self.staged);
+        let sent = self.send(&staged);
+        staged.clear();
+        self.staged = staged;
+        sent
+    }
+
+    /// After a batch or a rollback: sends what is staged, and wakes the pathfinder when it is far behind.
+    ///
+    /// # Errors
+    /// [`PathfinderGone`].
+    pub(crate) fn flush(&mut self) -> Result<(), PathfinderGone> {
+        self.send_staged()?;
+        let Way::Thread { changes, pathfinder, .. } = &self.way else { return Ok(()) };
+        if changes.is_abandoned() {
+            return Err(PathfinderGone);
+        }
+        let waiting = changes.buffer().capacity() - changes.slots();
+        self.counters.set(CounterId::PathfinderLag, waiting as u64);
+        if waiting > WAKE_CHANGES {
+            pathfinder.unpark();
+        }
+        Ok(())
+    }
+
+    /// Keeps watched sources where the engine thread has the copy; whether there is more to do. A thread of its own does
+    /// that by itself.
+    pub(crate) fn watch_some(&mut self) -> bool {
+        match &mut self.way {
+            Way::Inline(finder) => finder.watch_some(),
+            Way::Thread { .. } => false,
+        }
+    }
+
+    /// Has a route found: on the pathfinder's thread, later, or here and now. Full: the request comes back.
+    pub(crate) fn route(&mut self, request: RouteRequest) -> Result<(), RouteRequest> {
+        match &mut self.way {
+            Way::Inline(finder) => {
+                // The copy stands where the engine stands.
+                finder.serve(&request, |_, _| {});
                 Ok(())
             }
-            Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => Err(request),
+            Way::Thread { routes, pathfinder, .. } => match routes.try_send(request) {
+                Ok(()) => {
+                    pathfinder.unpark();
+                    Ok(())
+                }
+                Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => Err(request),
+            },
         }
+    }
+}
+
+/// Pushes a whole slice at a time: one release store for all of it while there is room.
+fn push_all(
+    ring: &mut Producer<EdgeChange>,
+    changes: &[EdgeChange],
+    pathfinder: &Thread,
+    counters: Counters,
+) -> Result<(), PathfinderGone> {
+    let (_, mut rest) = ring.push_partial_slice(changes);
+    if rest.is_empty() {
+        return Ok(());
+    }
+    counters.add(CounterId::PathfinderWaits, 1);
+    while !rest.is_empty() {
+        if ring.is_abandoned() {
+            return Err(PathfinderGone);
+        }
+        pathfinder.unpark();
+        thread::yield_now();
+        rest = ring.push_partial_slice(rest).1;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_holds_a_whole_window_of_moves() {
+        assert_eq!(ring_changes(1 << 20), 1 << 18);
+        assert_eq!(ring_changes(128 << 20), (128 << 20) / 96);
+        let (mut changes, mut intake) = ring(64 << 20, true).unwrap();
+        let window: Vec<EdgeChange> = (0..ring_changes(64 << 20) as u32)
+            .map(|number| EdgeChange { source: number, target: 1, mask: 2 })
+            .collect();
+        assert!(changes.push_partial_slice(&window).1.is_empty(), "all of the window finds room");
+        assert!(changes.is_full());
+        let chunk = intake.read_chunk(window.len()).unwrap();
+        assert!(chunk.into_iter().eq(window.iter().copied()));
+    }
+
+    #[test]
+    fn what_no_memory_can_hold_is_refused() {
+        assert!(ring(usize::MAX, false).is_none());
     }
 }

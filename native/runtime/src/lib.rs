@@ -20,25 +20,31 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bridge;
+mod calls;
 mod clock;
 mod config;
 mod control;
 mod engine;
 mod error;
 mod feed;
+mod finder;
 mod load;
+mod load_source;
 mod local;
 mod pathfinder_thread;
 mod poison;
+mod routes;
+mod watching;
 mod writer;
 
 pub use config::Config;
 pub use control::HashReport;
 pub use engine::{Description, Engine};
 pub use error::EngineError;
-pub use load::LoadReport;
+pub use load::{BulkLoad, LoadProgress, LoadReport};
 pub use local::{LocalDecision, LocalKind, LocalMove};
 pub use lodestone_core::{RollbackReport, StateHash};
-pub use lodestone_memory::Status;
+pub use lodestone_memory::{CounterId, Counters, Status};
 pub use lodestone_transport::SessionInfo;
-pub use pathfinder_thread::LocalRoute;
+pub use routes::{LocalRoute, PendingRoutes, ROUTES_MAX, RouteBatch};

@@ -99,6 +99,10 @@ impl AnswerSink for LocalSink {
     fn path(&self, _counter: u64, _path: &PathAnswer<'_>) -> bool {
         unreachable!("local submissions hold no ROUTE");
     }
+
+    fn is_gone(&self) -> bool {
+        unreachable!("local submissions hold no ROUTE");
+    }
 }
 
 /// Says when the last holder is gone: then no decision will come any more.
@@ -126,6 +130,10 @@ impl AnswerSink for Watched {
 
     fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool {
         self.0.path(counter, path)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_gone()
     }
 }
 

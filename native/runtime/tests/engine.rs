@@ -33,8 +33,13 @@ fn submit(engine: &Engine, moves: &[(u32, u32, u32)]) -> Result<Vec<LocalDecisio
 
 #[test]
 fn moves_are_decided_in_order_routes_follow_and_a_rollback_restores() {
-    let engine = open("");
-    let decisions = submit(&engine, &[(1, 2, 5), (2, 3, 6), (1, 1, 5), (1, 3, 12)]).unwrap();
+    for place in ["graph.pathfinder=thread\n", "graph.pathfinder=inline\n"] {
+        moves_routes_and_a_rollback(&open(place));
+    }
+}
+
+fn moves_routes_and_a_rollback(engine: &Engine) {
+    let decisions = submit(engine, &[(1, 2, 5), (2, 3, 6), (1, 1, 5), (1, 3, 12)]).unwrap();
     let statuses: Vec<Status> = decisions.iter().map(|decision| decision.status).collect();
     assert_eq!(statuses, [Status::Ok, Status::Ok, Status::OutOfBounds, Status::Ok]);
     let revision = engine.revision();
@@ -42,7 +47,7 @@ fn moves_are_decided_in_order_routes_follow_and_a_rollback_restores() {
     assert_eq!((route.distance, route.nodes, route.revision), (11, vec![1, 2, 3], revision));
     let hash = engine.hash(None).unwrap();
     assert_eq!(engine.verify_hash().unwrap(), hash);
-    submit(&engine, &[(1, 2, 0), (4, 5, 1)]).unwrap();
+    submit(engine, &[(1, 2, 0), (4, 5, 1)]).unwrap();
     assert_eq!(engine.route(1, 3).unwrap().distance, 12);
     let (report, _, _) = engine.rollback(revision).unwrap();
     assert_eq!((report.to_revision, report.hash, report.branch), (revision, hash.hash, 1));
@@ -64,10 +69,15 @@ fn large_submissions_span_pages_and_stay_in_order() {
 
 #[test]
 fn many_threads_may_call_at_once_and_none_is_lost() {
-    let engine = Arc::new(open(""));
+    for place in ["graph.pathfinder=thread\n", "graph.pathfinder=inline\n"] {
+        many_threads_call(&Arc::new(open(place)));
+    }
+}
+
+fn many_threads_call(engine: &Arc<Engine>) {
     let threads: Vec<_> = (0..8_u32)
         .map(|thread| {
-            let engine = Arc::clone(&engine);
+            let engine = Arc::clone(engine);
             thread::spawn(move || {
                 for round in 0..200 {
                     let decisions = submit(&engine, &[(thread, 100 + round, 1), (thread + 20, thread, 2)]).unwrap();

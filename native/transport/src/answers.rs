@@ -412,6 +412,10 @@ impl AnswerSink for StreamAnswers {
         self.answer(owed, counter, |out| put_path(out, self.session, counter, path));
         true
     }
+
+    fn is_gone(&self) -> bool {
+        self.owed().muted
+    }
 }
 
 impl Drop for StreamAnswers {

@@ -156,7 +156,9 @@ fn notices_that_nobody_takes_are_bounded() {
 #[test]
 fn a_muted_stream_admits_all_and_keeps_nothing() {
     let answers = answers_with(BUFFER_BYTES, 1);
+    assert!(!answers.is_gone());
     answers.mute();
+    assert!(answers.is_gone());
     for counter in 0..10_000 {
         assert!(answers.try_admit(FrameKind::Move, counter));
     }

@@ -91,6 +91,11 @@ impl AnswerSink for DatagramAnswers {
         debug_assert!(false, "a datagram with ROUTE is a protocol error and never reaches the pathfinder");
         true
     }
+
+    fn is_gone(&self) -> bool {
+        // No question by datagram takes long.
+        false
+    }
 }
 
 /// Throws away the datagrams that came before the session was welcomed, and those that come until it ends.

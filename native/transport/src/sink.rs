@@ -60,6 +60,9 @@ pub trait AnswerSink: Send + Sync {
     /// more; nothing was answered, and the route is to be found anew.
     #[must_use]
     fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool;
+    /// Whether nobody takes answers here any more, for good: the stream was stopped, or its connection is gone. Asked
+    /// several times during a long search. What is answered all the same is dropped.
+    fn is_gone(&self) -> bool;
 }
 
 /// What the server tells about its sessions.

@@ -5,8 +5,10 @@
 
 mod scramble;
 mod table;
+mod vline;
 
 pub use table::EdgeTable;
+pub use vline::VLine;
 
 /// A committed change of one edge. Mask 0: the edge is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

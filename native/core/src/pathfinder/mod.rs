@@ -7,6 +7,8 @@
 //! Of equal distances the path with the fewest edges wins; then, going back from the target, the lowest predecessor id
 //! at each step. Even [`Route::settled`], and with it [`RouteStatus::Budget`], depends on nothing but the edges.
 //!
+//! From a few sources the distances to all nodes may be *watched*: [`Pathfinder::watch`].
+//!
 //! ```
 //! use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus};
 //!
@@ -21,21 +23,29 @@
 //! ```
 
 mod graph;
-mod index;
+mod queue;
 mod search;
+mod sweep;
+mod watched;
 
 use std::fmt;
 
-use crate::weight_of;
-use graph::Graph;
-use search::Search;
+use crate::EdgeChange;
+use crate::packet::weight_of;
+use graph::{Graph, Kept};
+use search::{Limits, Search};
+use watched::Watched;
+pub use watched::{WATCH_CHANGES_MAX, WatchConfig, WatchId, WatchTotals};
 
 /// Most nodes that one pathfinder carries: a label of 64 bits holds the sum of two distances and of two edge counts
 /// only up to here.
 pub const NODES_MAX: u32 = 1 << 27;
 
-/// Most edges that one pathfinder carries; edges are numbered by `u32` and the last numbers are marks.
-pub const EDGES_MAX: u32 = 1 << 31;
+/// Most edges that one pathfinder carries; places of edges are 32 bits wide.
+pub const EDGES_MAX: u32 = 1_000_000_000;
+
+/// Marks "no vertex".
+const NONE: u32 = u32::MAX;
 
 /// Sizes of a [`Pathfinder`]; they never change afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +56,10 @@ pub struct PathfinderConfig {
     pub edges_max: u32,
     /// Vertices that one query may settle, both directions together.
     pub budget: u64,
-    /// Mixed into the edge index, so that nobody can choose edges that collide in it. No answer depends on it.
+    /// Mixed into the places of edges, so that nobody can choose edges that collide. No answer depends on it.
     pub index_salt: u64,
-    /// Touch the edge pool's pages now instead of at the first use of each. The rest is always touched.
+    /// Touch the memory of edges now instead of at the first use of each page: 24 bytes an edge, which is more than they
+    /// take but in graphs where most nodes have lost most of their edges. The rest is always touched.
     pub preallocate: bool,
 }
 
@@ -98,6 +109,8 @@ pub enum RouteStatus {
     Unreachable,
     /// The budget was used up before the answer was certain; the fields are as for [`RouteStatus::Unreachable`].
     Budget,
+    /// The caller gave it up; the fields are as for [`RouteStatus::Unreachable`].
+    Cancelled,
 }
 
 /// The answer of a query. Make it once and use it for all queries: its room is never grown.
@@ -137,7 +150,9 @@ impl Route {
 pub struct Pathfinder {
     graph: Graph,
     search: Search,
+    kept: Kept,
     budget: u64,
+    watched: Option<Watched>,
 }
 
 impl Pathfinder {
@@ -148,7 +163,8 @@ impl Pathfinder {
     pub fn new(config: &PathfinderConfig) -> Result<Self, PathfinderError> {
         check_size("nodes_max", config.nodes_max, NODES_MAX)?;
         check_size("edges_max", config.edges_max, EDGES_MAX)?;
-        Ok(Self { graph: Graph::new(config)?, search: Search::new(config.nodes_max)?, budget: config.budget })
+        let (graph, search) = (Graph::new(config)?, Search::new(config.nodes_max)?);
+        Ok(Self { graph, search, kept: Kept::new(), budget: config.budget, watched: None })
     }
 
     /// Sets the edge `source` → `target` to `mask`; 0 removes it. What changes nothing is allowed and changes nothing.
@@ -159,11 +175,40 @@ impl Pathfinder {
     /// # Panics
     /// If an id is not below `nodes_max`, or a new edge goes beyond `edges_max`: the core lets neither through.
     pub fn apply(&mut self, source: u32, target: u32, mask: u32) {
-        if mask == 0 {
-            self.graph.remove(source, target);
-        } else {
-            self.graph.put(source, target, weight_of(mask));
+        let after = (mask != 0).then(|| weight_of(mask));
+        let before = match after {
+            None => self.graph.remove(source, target),
+            Some(weight) => self.graph.put(source, target, weight),
+        };
+        if let Some(watched) = &mut self.watched {
+            watched.note((source, target), before, after);
+            watched.make_room(&self.graph);
         }
+    }
+
+    /// As [`Pathfinder::apply`] for each of these changes in turn, but asks for their memory ahead: a long run at once
+    /// takes a fraction of the time.
+    ///
+    /// # Panics
+    /// As [`Pathfinder::apply`].
+    pub fn apply_batch(&mut self, changes: &[EdgeChange]) {
+        let Some(watched) = &mut self.watched else { return self.graph.set_all(changes, |_, _| {}) };
+        let mut rest = changes;
+        while !rest.is_empty() {
+            let (some, later) = rest.split_at(watched.room().min(rest.len()));
+            self.graph.set_all(some, |change, before| {
+                let after = (change.mask != 0).then(|| weight_of(change.mask));
+                watched.note((change.source, change.target), before, after);
+            });
+            watched.make_room(&self.graph);
+            rest = later;
+        }
+    }
+
+    /// Bytes of memory that hold edges now, in both directions.
+    #[must_use]
+    pub fn bytes_used(&self) -> u64 {
+        self.graph.bytes_used()
     }
 
     /// Live edges.
@@ -177,6 +222,21 @@ impl Pathfinder {
     /// # Panics
     /// If an id is not below `nodes_max`: whoever takes the query in checks that.
     pub fn route(&mut self, source: u32, target: u32, out: &mut Route) -> RouteStatus {
+        self.route_while(source, target, &|| true, out)
+    }
+
+    /// As [`Pathfinder::route`], asking `keep_going` once for every 4,096 vertices settled: `false` ends the search
+    /// there with [`RouteStatus::Cancelled`]. A search that is not ended by it gives what `route` gives.
+    ///
+    /// # Panics
+    /// As [`Pathfinder::route`].
+    pub fn route_while(
+        &mut self,
+        source: u32,
+        target: u32,
+        keep_going: &dyn Fn() -> bool,
+        out: &mut Route,
+    ) -> RouteStatus {
         out.clear();
         if source == target {
             assert!(source < self.graph.nodes_max(), "node {source} is not in the graph");
@@ -185,7 +245,8 @@ impl Pathfinder {
             out.nodes.extend((out.nodes_listed_max > 0).then_some(source));
             return RouteStatus::Found;
         }
-        let status = self.search.run(&self.graph, source, target, self.budget);
+        let limits = Limits { budget: self.budget, keep_going };
+        let status = self.search.run(&self.graph, &mut self.kept, (source, target), &limits);
         out.settled = self.search.settled();
         if status == RouteStatus::Found {
             out.distance = self.search.distance();
@@ -196,6 +257,26 @@ impl Pathfinder {
         }
         status
     }
+
+    /// Finds the shortest paths from one node to all nodes: writes a label for each, which is [`UNREACHED`] or
+    /// `distance << 28 | edges` of the best path, of equal distances that with the fewest edges. Takes time in
+    /// proportion to the edges that can be reached, whatever the budget of routes is, and no memory.
+    ///
+    /// # Panics
+    /// If the source is not below `nodes_max`, or there is not a label for each node.
+    pub fn distances(&mut self, source: u32, labels: &mut [u64]) {
+        assert!(source < self.graph.nodes_max(), "node {source} is not in the graph");
+        self.search.sweep(&self.graph, &mut self.kept, source, labels);
+    }
+}
+
+/// What [`Pathfinder::distances`] writes for a node that no path leads to.
+pub const UNREACHED: u64 = queue::UNREACHED;
+
+/// Distance and edges of the best path to a node, of a label of [`Pathfinder::distances`]; `None` where there is none.
+#[must_use]
+pub fn label_parts(label: u64) -> Option<(u64, u32)> {
+    (label != UNREACHED).then_some((label >> queue::EDGES_BITS, (label & queue::EDGES_MASK) as u32))
 }
 
 fn check_size(name: &'static str, found: u32, allowed_max: u32) -> Result<(), PathfinderError> {

@@ -19,20 +19,13 @@
 //! forward label is always the length of a real path, a predecessor whose label fits is truly tight. The walk back from
 //! the target picks the lowest of those.
 
-use super::graph::Graph;
-use super::index::NONE;
-use super::{PathfinderError, RouteStatus, filled};
+use super::graph::{Adjacency, Graph, Kept};
+use super::queue::{EDGES_BITS, EDGES_MASK, Queue, UNREACHED, Vertices, WEIGHT_MAX, cost};
+use super::{NONE, PathfinderError, RouteStatus, filled};
 
-/// Bits of the edge count in a label. With at most 2^27 nodes the sum of two counts fits, and above it the sum of two
-/// distances of at most 255 * 2^27.
-const EDGES_BITS: u32 = 28;
-const EDGES_MASK: u64 = (1 << EDGES_BITS) - 1;
-
-/// No label yet. Larger than any sum of two labels.
-const UNREACHED: u64 = u64::MAX;
-
-/// Distances of queued vertices span the largest weight, 255, and the distance being settled.
-const BUCKETS: usize = 256;
+/// Vertices settled between two looks at whether anybody still waits: a few hundred microseconds, and a look costs
+/// nothing beside them.
+pub(super) const LOOK_VERTICES: u64 = 4_096;
 
 /// Largest number of a query; two bits of a stamp tell the directions.
 const QUERY_MAX: u32 = u32::MAX >> 2;
@@ -40,216 +33,21 @@ const QUERY_MAX: u32 = u32::MAX >> 2;
 const FORWARD: usize = 0;
 const BACKWARD: usize = 1;
 
-fn label(distance: u64, edges: u64) -> u64 {
-    distance << EDGES_BITS | edges
+/// What a label must keep to be of use while one level is settled.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Smallest unsettled label of the other direction.
+    other_top: u64,
+    /// Smallest sum of two labels so far.
+    sum_max: u64,
 }
 
-fn cost(weight: u64) -> u64 {
-    label(weight, 1)
-}
-
-/// What one direction knows of its vertices. Arrays apart, because neighbours in a road network often have close ids
-/// and the two searches meet late: a query then touches few lines of cache, nearly all for one direction.
-#[derive(Debug)]
-struct Vertices {
-    labels: Vec<u64>,
-    links: Vec<Links>,
-}
-
-/// Neighbours in the bucket that a vertex waits in, or (`next` only) among the late arrivals.
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    next: u32,
-    previous: u32,
-}
-
-impl Vertices {
-    fn new(nodes_max: u32) -> Result<Self, PathfinderError> {
-        let unlinked = Links { next: NONE, previous: NONE };
-        Ok(Self {
-            labels: filled(nodes_max as usize, UNREACHED, "labels")?,
-            links: filled(nodes_max as usize, unlinked, "queues")?,
-        })
-    }
-}
-
-/// Vertices of one direction that have a label and are not settled.
-#[derive(Debug)]
-struct Queue {
-    /// Vertices by distance modulo [`BUCKETS`], beyond the distance being settled.
-    heads: [u32; BUCKETS],
-    occupied: [u64; BUCKETS / 64],
-    /// The distance being settled.
-    distance: u64,
-    /// Those that had this distance when its turn came, as `edges << 32 | vertex`, ascending. An entry whose vertex has
-    /// another label by now is void.
-    current: Vec<u64>,
-    current_taken: usize,
-    /// Those that came to this distance over an edge of weight 0, in the order of coming, which is that of their labels.
-    late_first: u32,
-    late_last: u32,
-    waiting: u64,
-}
-
-impl Queue {
-    fn new(nodes_max: u32) -> Result<Self, PathfinderError> {
-        let mut current = filled(nodes_max as usize, 0, "queues")?;
-        current.clear();
-        Ok(Self {
-            heads: [NONE; BUCKETS],
-            occupied: [0; BUCKETS / 64],
-            distance: 0,
-            current,
-            current_taken: 0,
-            late_first: NONE,
-            late_last: NONE,
-            waiting: 0,
-        })
-    }
-
-    /// Empties the queue and puts the first vertex in, at label 0.
-    fn start(&mut self, vertex: u32) {
-        self.heads = [NONE; BUCKETS];
-        self.occupied = [0; BUCKETS / 64];
-        self.distance = 0;
-        self.current.clear();
-        self.current.push(u64::from(vertex));
-        self.current_taken = 0;
-        self.late_first = NONE;
-        self.late_last = NONE;
-        self.waiting = 1;
-    }
-
-    /// Puts a vertex where its new label belongs, out of where the label it had before had put it.
-    fn put(&mut self, vertices: &mut Vertices, vertex: u32, before: u64, after: u64) {
-        if before == UNREACHED {
-            self.waiting += 1;
-        } else if before >> EDGES_BITS > self.distance {
-            self.unlink(vertices, vertex, before >> EDGES_BITS);
-        }
-        if after >> EDGES_BITS > self.distance {
-            self.link(vertices, vertex, after >> EDGES_BITS);
-        } else {
-            self.put_late(vertices, vertex);
-        }
-    }
-
-    fn link(&mut self, vertices: &mut Vertices, vertex: u32, distance: u64) {
-        let bucket = distance as usize % BUCKETS;
-        let next = std::mem::replace(&mut self.heads[bucket], vertex);
-        if next != NONE {
-            vertices.links[next as usize].previous = vertex;
-        }
-        vertices.links[vertex as usize].next = next;
-        vertices.links[vertex as usize].previous = NONE;
-        self.occupied[bucket / 64] |= 1 << (bucket % 64);
-    }
-
-    fn unlink(&mut self, vertices: &mut Vertices, vertex: u32, distance: u64) {
-        let (next, previous) = (vertices.links[vertex as usize].next, vertices.links[vertex as usize].previous);
-        if next != NONE {
-            vertices.links[next as usize].previous = previous;
-        }
-        if previous != NONE {
-            vertices.links[previous as usize].next = next;
-            return;
-        }
-        let bucket = distance as usize % BUCKETS;
-        self.heads[bucket] = next;
-        if next == NONE {
-            self.occupied[bucket / 64] &= !(1 << (bucket % 64));
-        }
-    }
-
-    fn put_late(&mut self, vertices: &mut Vertices, vertex: u32) {
-        vertices.links[vertex as usize].next = NONE;
-        if self.late_first == NONE {
-            self.late_first = vertex;
-        } else {
-            vertices.links[self.late_last as usize].next = vertex;
-        }
-        self.late_last = vertex;
-    }
-
-    /// The smallest label in the queue, [`UNREACHED`] if it is empty.
-    fn top(&mut self, vertices: &Vertices) -> u64 {
-        loop {
-            let on_time = self.next_on_time(vertices);
-            let late = match self.late_first {
-                NONE => UNREACHED,
-                vertex => vertices.labels[vertex as usize],
-            };
-            if on_time.min(late) != UNREACHED {
-                return on_time.min(late);
-            }
-            if !self.advance(vertices) {
-                return UNREACHED;
-            }
-        }
-    }
-
-    /// The label of the next valid entry of `current`; void ones before it are passed over.
-    fn next_on_time(&mut self, vertices: &Vertices) -> u64 {
-        while let Some(&entry) = self.current.get(self.current_taken) {
-            let expected = label(self.distance, entry >> 32);
-            if vertices.labels[entry as u32 as usize] == expected {
-                return expected;
-            }
-            self.current_taken += 1;
-        }
-        UNREACHED
-    }
-
-    /// Goes on to the next distance that has vertices; false if there is none.
-    fn advance(&mut self, vertices: &Vertices) -> bool {
-        let Some(step) = self.next_bucket() else { return false };
-        self.distance += step;
-        let bucket = self.distance as usize % BUCKETS;
-        self.occupied[bucket / 64] &= !(1 << (bucket % 64));
-        self.current.clear();
-        self.current_taken = 0;
-        let mut vertex = std::mem::replace(&mut self.heads[bucket], NONE);
-        while vertex != NONE {
-            let edges = vertices.labels[vertex as usize] & EDGES_MASK;
-            self.current.push(edges << 32 | u64::from(vertex));
-            vertex = vertices.links[vertex as usize].next;
-        }
-        self.current.sort_unstable();
-        true
-    }
-
-    /// Steps from the present distance to the nearest occupied bucket, going round the end.
-    fn next_bucket(&self) -> Option<u64> {
-        let start = (self.distance as usize + 1) % BUCKETS;
-        let words = self.occupied.len();
-        let mut mask = u64::MAX << (start % 64);
-        for step in 0..=words {
-            let word = (start / 64 + step) % words;
-            let found = self.occupied[word] & mask;
-            if found != 0 {
-                let bucket = word * 64 + found.trailing_zeros() as usize;
-                return Some(((bucket + BUCKETS - start) % BUCKETS) as u64 + 1);
-            }
-            mask = u64::MAX;
-        }
-        None
-    }
-
-    /// Takes out one vertex of exactly this label, which must be the smallest in the queue.
-    fn take(&mut self, vertices: &Vertices, top: u64) -> Option<u32> {
-        let vertex = if self.next_on_time(vertices) == top {
-            self.current_taken += 1;
-            self.current[self.current_taken - 1] as u32
-        } else if self.late_first != NONE && vertices.labels[self.late_first as usize] == top {
-            let vertex = self.late_first;
-            self.late_first = vertices.links[vertex as usize].next;
-            vertex
-        } else {
-            return None;
-        };
-        self.waiting -= 1;
-        Some(vertex)
-    }
+/// What ends a search before it is done.
+pub(super) struct Limits<'query> {
+    /// Vertices that may be settled.
+    pub(super) budget: u64,
+    /// Asked once for every [`LOOK_VERTICES`]; `false` gives the search up.
+    pub(super) keep_going: &'query dyn Fn() -> bool,
 }
 
 /// The room of the search, and after it what was found.
@@ -283,6 +81,11 @@ impl Search {
         })
     }
 
+    /// Queue and labels of the forward direction. Whatever is written there, the next query finds its own only.
+    pub(super) fn forward_side(&mut self) -> (&mut Queue, &mut Vertices) {
+        (&mut self.queues[FORWARD], &mut self.sides[FORWARD])
+    }
+
     /// Vertices that the last query settled.
     pub(super) fn settled(&self) -> u64 {
         self.settled
@@ -299,13 +102,13 @@ impl Search {
     }
 
     /// Finds the smallest label of a path between two different nodes.
-    pub(super) fn run(&mut self, graph: &Graph, source: u32, target: u32, budget: u64) -> RouteStatus {
-        self.start(source, target);
+    pub(super) fn run(&mut self, graph: &Graph, kept: &mut Kept, ends: (u32, u32), limits: &Limits<'_>) -> RouteStatus {
+        self.start(ends.0, ends.1);
         let mut tops = [0_u64; 2];
         while tops[FORWARD].saturating_add(tops[BACKWARD]) < self.best {
             let side = usize::from(self.queues[BACKWARD].waiting < self.queues[FORWARD].waiting);
-            if !self.settle_level(graph, side, tops[side], budget) {
-                return RouteStatus::Budget;
+            if let Err(ending) = self.settle_level(graph, kept, side, tops, limits) {
+                return ending;
             }
             tops[side] = self.queues[side].top(&self.sides[side]);
         }
@@ -340,30 +143,51 @@ impl Search {
         self.sides[side].labels[vertex as usize] = label;
     }
 
-    /// Settles all vertices of the label; false if that goes over the budget.
-    fn settle_level(&mut self, graph: &Graph, side: usize, top: u64, budget: u64) -> bool {
+    /// Settles all vertices of the smallest label of a side; an error, which is the answer, where a limit ends it.
+    fn settle_level(
+        &mut self,
+        graph: &Graph,
+        kept: &mut Kept,
+        side: usize,
+        tops: [u64; 2],
+        limits: &Limits<'_>,
+    ) -> Result<(), RouteStatus> {
         let adjacency = if side == FORWARD { graph.forward() } else { graph.reverse() };
+        // As they are now, for the whole level: what is left out must not depend on the order within it.
+        let bounds = Bounds { other_top: tops[1 - side], sum_max: self.best };
+        let top = tops[side];
+        let weight_max = ((bounds.sum_max - top - 1) >> EDGES_BITS).min(WEIGHT_MAX);
         while let Some(vertex) = self.queues[side].take(&self.sides[side], top) {
             self.settled += 1;
-            if self.settled > budget {
-                return false;
+            if self.settled > limits.budget {
+                return Err(RouteStatus::Budget);
             }
-            for (other, weight) in adjacency.arcs(vertex) {
-                self.offer(side, other, top + cost(weight));
+            if self.settled.is_multiple_of(LOOK_VERTICES) && !(limits.keep_going)() {
+                return Err(RouteStatus::Cancelled);
             }
+            self.queues[side].prefetch_next(adjacency);
+            adjacency.arcs_up_to(vertex, weight_max, kept, |other, weight| {
+                self.offer(adjacency, side, other, top + cost(weight), bounds);
+            });
         }
-        true
+        Ok(())
     }
 
-    /// Lowers the label of a vertex to the offered one if that is smaller.
-    fn offer(&mut self, side: usize, vertex: u32, offered: u64) {
+    /// Lowers the label of a vertex to the offered one if that is smaller and can be a part of a shortest path.
+    #[inline(always)]
+    fn offer(&mut self, adjacency: &Adjacency, side: usize, vertex: u32, offered: u64, bounds: Bounds) {
+        let beyond = self.label(1 - side, vertex);
+        if offered + beyond.min(bounds.other_top) > bounds.sum_max {
+            return;
+        }
         let before = self.label(side, vertex);
         if offered >= before {
             return;
         }
+        adjacency.prefetch_head(vertex);
         self.set_label(side, vertex, offered);
         self.queues[side].put(&mut self.sides[side], vertex, before, offered);
-        let sum = offered.saturating_add(self.label(1 - side, vertex));
+        let sum = offered.saturating_add(beyond);
         if sum < self.best {
             self.best = sum;
             self.meetings.clear();

@@ -1,7 +1,8 @@
 //! The engine's state together with its region and a pathfinder that follows it, and records to drive it.
 
+use lodestone_core::edges::{EdgeStore, EdgeTable};
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus};
-use lodestone_core::{EdgeChange, Outcome, PutError, RollbackReport, State, StateConfig, TenantQuota};
+use lodestone_core::{EdgeChange, Outcome, PutError, RollbackReport, StateConfig, StateWith, TenantQuota};
 use lodestone_memory::nodes::{Node, NodeReader, SLOT_NONE};
 use lodestone_memory::{Record, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status};
 
@@ -22,8 +23,8 @@ impl Input {
     }
 }
 
-pub(crate) struct Engine {
-    pub(crate) state: State,
+pub(crate) struct Engine<E: EdgeStore = EdgeTable> {
+    pub(crate) state: StateWith<E>,
     pub(crate) pathfinder: Pathfinder,
     reader: NodeReader,
     route: Route,
@@ -32,11 +33,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// With the store that the product uses.
     pub(crate) fn new(limits: &Limits, window_bytes: usize) -> Self {
+        Self::with_store(limits, window_bytes)
+    }
+}
+
+impl<E: EdgeStore> Engine<E> {
+    pub(crate) fn with_store(limits: &Limits, window_bytes: usize) -> Self {
         let options = RegionOptions {
             place: RegionPlace::Anonymous,
             nodes_max: limits.nodes_max,
             slots_max: limits.slots_max,
+            watches_max: 0,
             touch: false,
             abi_fingerprint: 1,
             start_unix_ms: 1,
@@ -48,7 +57,7 @@ impl Engine {
         let nodes_max = limits.nodes_max;
         let paths = PathfinderConfig { nodes_max, edges_max, budget: u64::MAX, index_salt: 0, preallocate: false };
         Self {
-            state: State::new(&config, ends.nodes, ends.slots).unwrap(),
+            state: StateWith::new(&config, ends.nodes, ends.slots).unwrap(),
             pathfinder: Pathfinder::new(&paths).unwrap(),
             reader: region.reader(),
             route: Route::with_capacity(nodes_max as usize).unwrap(),

@@ -85,8 +85,8 @@ impl Answers {
         self.line[0].store(sequence.wrapping_add(2), Ordering::Release);
     }
 
-    /// The line as it is, for its one writer.
-    pub(crate) fn mine(&self) -> Acknowledged {
+    /// Engine: the line as it is, for its one writer; others use [`Answers::acknowledged`].
+    pub fn mine(&self) -> Acknowledged {
         let [decided, revision, accepted, rejected] =
             std::array::from_fn(|index| self.line[index + 1].load(Ordering::Relaxed));
         Acknowledged { decided, revision, accepted, rejected }

@@ -10,29 +10,6 @@ use crate::rings::replies::Replies;
 use crate::rings::{RingRecord, process::ProcessIdentity};
 use crate::sync::{AtomicU32, AtomicU64};
 
-/// How large the bridge is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BridgeSizes {
-    /// Number of lanes.
-    pub lanes: usize,
-    /// Bytes of the cells of one lane, a power of two.
-    pub lane_bytes: usize,
-    /// Bytes of the cells of the ring, a power of two.
-    pub ring_bytes: usize,
-}
-
-impl BridgeSizes {
-    /// Bytes of a lane's item in its section.
-    pub(crate) fn lane_item_bytes(&self) -> usize {
-        RING_CELLS + self.lane_bytes
-    }
-
-    /// Bytes of the ring's item in its section.
-    pub(crate) fn ring_item_bytes(&self) -> usize {
-        RING_CELLS + self.ring_bytes
-    }
-}
-
 /// All words of the bridge; `Copy`, any thread.
 #[derive(Clone, Copy)]
 pub struct Bridge {
@@ -134,6 +111,12 @@ impl BridgeEnd {
     /// Number of lanes.
     pub fn lanes(&self) -> usize {
         self.lanes.len()
+    }
+
+    /// Cells of the largest lane or ring: no more records are in any of them.
+    pub fn cells_max(&self) -> u64 {
+        let lane = self.bridge.lane_words * 8 - RING_CELLS;
+        (self.bridge.ring_words().cells.capacity().max(lane as u64)) / CELL_BYTES as u64
     }
 
     /// Whether a record waits anywhere. Cheap: one word a lane and one of the ring.

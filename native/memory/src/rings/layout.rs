@@ -77,6 +77,29 @@ pub const REPLY_LIST: usize = 256;
 /// Most bytes of the list: 8,192 nodes of a path.
 pub const REPLY_LIST_BYTES_MAX: usize = 32 * 1024;
 
+/// How large the bridge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BridgeSizes {
+    /// Number of lanes.
+    pub lanes: usize,
+    /// Bytes of the cells of one lane, a power of two.
+    pub lane_bytes: usize,
+    /// Bytes of the cells of the ring, a power of two.
+    pub ring_bytes: usize,
+}
+
+impl BridgeSizes {
+    /// Bytes of a lane's item in its section.
+    pub(crate) fn lane_item_bytes(&self) -> usize {
+        RING_CELLS + self.lane_bytes
+    }
+
+    /// Bytes of the ring's item in its section.
+    pub(crate) fn ring_item_bytes(&self) -> usize {
+        RING_CELLS + self.ring_bytes
+    }
+}
+
 const _: () = assert!(REPLY_WORDS + REPLY_WORDS_MAX * 8 <= REPLY_LIST);
 const _: () = assert!(PRODUCER_REJECTIONS + REJECTIONS_MAX * REJECTION_BYTES <= PRODUCER_BYTES);
 const _: () = assert!(RING_CELLS.is_multiple_of(CELL_BYTES) && RING_CLOSED < RING_CELLS);

@@ -22,7 +22,7 @@ mod replies;
 mod ring;
 
 #[cfg(not(all(loom, test)))]
-mod bridge;
+pub(crate) mod bridge;
 #[cfg(not(all(loom, test)))]
 mod producer;
 #[cfg(not(all(loom, test)))]
@@ -42,12 +42,13 @@ pub use doorbell::{BELL_ASLEEP, BELL_AWAKE, Doorbell, SLEEP_MS_MAX};
 #[cfg(not(all(loom, test)))]
 pub use doorbell::{sleep_on_word, wake_word};
 pub use lane::{Drained, Take};
+pub use layout::BridgeSizes;
 pub use process::ProcessIdentity;
 pub use producers::{EntryState, Producers, Registration, Stage};
 pub use replies::{Replies, Reply};
 
 #[cfg(not(all(loom, test)))]
-pub use bridge::{Bridge, BridgeEnd, BridgeSizes};
+pub use bridge::{Bridge, BridgeEnd};
 #[cfg(not(all(loom, test)))]
 pub use producer::{Batch, NoEntry, Producer, SendError};
 #[cfg(not(all(loom, test)))]

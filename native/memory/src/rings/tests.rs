@@ -1,6 +1,6 @@
 //! The bridge in one process: every length at every place, full, batches, garbage, dead producers, many threads.
 
-use super::bridge::{BridgeSizes, BridgeWords};
+use super::bridge::BridgeWords;
 use super::claims::{ClaimWord, STAGE_ATTEMPT, STAGE_OWNED};
 use super::layout::{CELL_BYTES, PRODUCER_BYTES, PRODUCERS_MAX, REPLY_BYTES, RING_CELLS};
 use super::*;

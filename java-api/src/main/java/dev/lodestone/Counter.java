@@ -60,9 +60,9 @@ public enum Counter {
     EVENTS_DROPPED,
     /** Arcs taken in by the bulk load under way or done last. */
     LOAD_DONE,
-    /** Arcs of that bulk load. */
+    /** Arcs of that bulk load; 0 while nobody knows. */
     LOAD_TOTAL,
-    /** Committed changes that the pathfinder has not applied yet: now. */
+    /** Committed changes, and one mark for each revision, that the pathfinder has not applied yet: now. */
     PATHFINDER_LAG,
     /** Connections refused because {@code transport.connections_max} was reached. */
     CONNECTIONS_REFUSED,
@@ -75,7 +75,17 @@ public enum Counter {
     /** Bytes of the undo ring that hold history: now. */
     UNDO_BYTES_USED,
     /** Times the engine waited for the pathfinder to make room for committed changes. */
-    PATHFINDER_WAITS;
+    PATHFINDER_WAITS,
+    /** Routes not searched to the end because nobody waited for them any more. */
+    ROUTES_CANCELLED,
+    /** Repairs of watched sources, one for each source and run of changes. */
+    WATCH_REPAIRS,
+    /** Labels that those repairs wrote. */
+    WATCH_LABELS_WRITTEN,
+    /** Times a watched source became stale: its repair went over {@code graph.watch_budget}. */
+    WATCHES_STALE,
+    /** Fills of watched sources that came to their end, the first ones included. */
+    WATCH_FILLS;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

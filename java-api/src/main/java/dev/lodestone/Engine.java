@@ -200,6 +200,8 @@ public final class Engine implements AutoCloseable {
      * @param revision a revision in the rollback window
      * @return what was done
      * @throws RollbackException when the revision is not in the window; nothing is changed then
+     * @throws EnginePoisonedException when the state is found damaged, by what is counted always or, with
+     *     {@code rollback.verify}, by a hash of the whole state: it is never gone on with
      */
     public RollbackReport rollback(long revision) {
         RollbackReport report = engine.rollback(revision);
@@ -212,10 +214,12 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Goes back in time, as {@link #rollback(long)} to {@link #revisionBefore(Duration)}.
+     * Goes back in time, as {@link #rollback(long)} to {@link #revisionBefore(Duration)}: what was committed less than this
+     * long ago is undone.
      *
      * @param age how far
      * @return what was done
+     * @throws IllegalArgumentException when the age is negative
      */
     public RollbackReport rollback(Duration age) {
         return rollback(revisionBefore(age));

@@ -8,4 +8,9 @@ public final class EngineClosedException extends EngineException {
     public EngineClosedException() {
         super(Status.CLOSED, "the engine is closed");
     }
+
+    /** Creates the exception of something taken from an engine that may still be open. */
+    EngineClosedException(String what, String advice) {
+        super(Status.CLOSED, what, advice, null);
+    }
 }

@@ -1,12 +1,22 @@
 package dev.lodestone;
 
 import dev.lodestone.internal.NativeEngine;
+import dev.lodestone.internal.NativeRoutes;
+import dev.lodestone.internal.NativeWatches;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /** The live weighted graph. Any thread. */
 public final class Graph {
+    /** How long a route is waited for when nothing else is said. */
+    public static final Duration ROUTE_TIMEOUT = Duration.ofSeconds(60);
+
     private static final int ARC_NUMBERS = 3;
+    private static final LoadProgress GO_ON = (done, total, elapsed) -> true;
 
     private final NativeEngine engine;
 
@@ -15,14 +25,33 @@ public final class Graph {
     }
 
     /**
-     * Loads a graph file on top of what is there. Moves go on meanwhile; {@link Counter#LOAD_DONE} shows how far it is.
+     * Loads a graph file, as {@link #load(Path, LoadProgress)} without progress.
      *
-     * @param file a graph file ({@code .lsg})
+     * @param file a graph file, {@code .lsg} or {@code .arcs}
      * @return what was loaded
      * @throws EngineException when the file is damaged or does not fit ({@link Status#MAP_FILE}, {@link Status#GRAPH_FULL})
      */
     public LoadReport load(Path file) {
-        return engine.load(Objects.requireNonNull(file, "file"));
+        return load(file, GO_ON);
+    }
+
+    /**
+     * Loads a graph file on top of what is there. Moves go on meanwhile.
+     *
+     * <p>A road graph ({@code .lsg}) is read and checked as a whole before anything is set. A plain list of arcs
+     * ({@code .arcs}: source, target and mask, 32 bits each, little-endian, nothing else) is read from disk as it is needed;
+     * its size is checked before anything is set, its arcs as they come.
+     *
+     * @param file a graph file
+     * @param progress is told how far it is, and may end it
+     * @return what was loaded
+     * @throws EngineException when the file cannot be read ({@link Status#IO}), is damaged or has a node that is not below
+     *     {@code graph.nodes_max} ({@link Status#MAP_FILE}), or more arcs than {@code graph.edges_max}
+     *     ({@link Status#GRAPH_FULL}). The message says what would do, and of a list of arcs how many are set
+     */
+    public LoadReport load(Path file, LoadProgress progress) {
+        Objects.requireNonNull(progress, "progress");
+        return BulkLoad.file(engine, Objects.requireNonNull(file, "file"), progress);
     }
 
     /**
@@ -31,18 +60,62 @@ public final class Graph {
      * @param arcs triples of source, target and mask; no mask may be 0
      * @return what was set
      * @throws IllegalArgumentException when the numbers do not make triples
-     * @throws EngineException when an arc is refused; those before it may be set, and the message says which one it was
+     * @throws EngineException when an arc is refused; those before it are set, and the message says which one it was
      */
     public LoadReport put(int... arcs) {
         if (Objects.requireNonNull(arcs, "arcs").length % ARC_NUMBERS != 0) {
             throw new IllegalArgumentException(arcs.length + " numbers are no triples of source, target and mask");
         }
-        return engine.put(arcs);
+        try (BulkLoad load = bulkLoad(arcs.length / ARC_NUMBERS, GO_ON)) {
+            load.add(arcs);
+            return load.finish();
+        }
     }
 
     /**
-     * Finds the shortest path: of equal distances the one with the fewest edges, then, from the target backwards, the one
-     * with the lowest node. Never delays a move: the pathfinder has its own thread and its own copy.
+     * Sets edges from memory, heap or not, without a move.
+     *
+     * @param arcs {@value BulkLoad#ARC_BYTES} bytes an arc: source, target and mask, little-endian
+     * @param progress is told how far it is, and may end it
+     * @return what was set
+     * @throws IllegalArgumentException when the bytes are no whole arcs
+     * @throws EngineException as {@link #put(int...)}
+     */
+    public LoadReport put(MemorySegment arcs, LoadProgress progress) {
+        long bytes = Objects.requireNonNull(arcs, "arcs").byteSize();
+        try (BulkLoad load = bulkLoad(bytes / BulkLoad.ARC_BYTES, progress)) {
+            load.add(arcs);
+            return load.finish();
+        }
+    }
+
+    /**
+     * Begins a load of edges that will be added one after the other, nobody knows how many.
+     *
+     * @return a load for one thread
+     */
+    public BulkLoad bulkLoad() {
+        return bulkLoad(LoadProgress.TOTAL_UNKNOWN, GO_ON);
+    }
+
+    /**
+     * Begins a load of edges that will be added one after the other.
+     *
+     * @param arcsTotal how many, or {@link LoadProgress#TOTAL_UNKNOWN}
+     * @param progress is told how far it is, and may end it
+     * @return a load for one thread
+     * @throws EngineException when so many do not fit {@code graph.edges_max} ({@link Status#GRAPH_FULL}), or too many loads
+     *     are open ({@link Status#OVERLOADED})
+     */
+    public BulkLoad bulkLoad(long arcsTotal, LoadProgress progress) {
+        if (arcsTotal < LoadProgress.TOTAL_UNKNOWN) {
+            throw new IllegalArgumentException("arcsTotal " + arcsTotal + " is negative");
+        }
+        return new BulkLoad(engine, arcsTotal, Objects.requireNonNull(progress, "progress"));
+    }
+
+    /**
+     * Finds the shortest path, as {@link #route(int, int, Duration)} with {@link #ROUTE_TIMEOUT}.
      *
      * @param source first node, unsigned
      * @param target last node, unsigned
@@ -50,6 +123,94 @@ public final class Graph {
      * @throws RouteException when a node is not below {@code graph.nodes_max}, or the budget is used up
      */
     public Route route(int source, int target) {
-        return engine.route(source, target);
+        return route(source, target, ROUTE_TIMEOUT);
+    }
+
+    /**
+     * Finds the shortest path: of equal distances the one with the fewest edges, then, from the target backwards, the one
+     * with the lowest node. With {@code graph.pathfinder: thread} it never delays a move: the pathfinder has its own thread
+     * and its own copy.
+     *
+     * <p>When the time is up, or the waiting thread is interrupted, nobody waits any more and the search is given up within
+     * 4,096 vertices. A thread that waits looks every 50 ms whether it is interrupted; it stays so. An answer that is there
+     * by then is returned all the same.
+     *
+     * @param source first node, unsigned
+     * @param target last node, unsigned
+     * @param timeout how long to wait, more than zero
+     * @return the answer, true for exactly one revision; no path is an answer too
+     * @throws IllegalArgumentException when the time is not more than zero
+     * @throws RouteException when a node is not below {@code graph.nodes_max} ({@link Status#OUT_OF_BOUNDS}), the budget is
+     *     used up ({@link Status#BUDGET}), the time is up ({@link Status#TIMEOUT}) or the thread was interrupted
+     *     ({@link Status#INTERRUPTED})
+     * @throws EngineException when too many routes wait ({@link Status#OVERLOADED})
+     */
+    public Route route(int source, int target, Duration timeout) {
+        return find(new int[] {source}, new int[] {target}, timeout).route(0);
+    }
+
+    /**
+     * Finds up to 128 shortest paths at one revision, as {@link #routes(int[], int[], Duration)} with {@link #ROUTE_TIMEOUT}.
+     *
+     * @param sources first nodes, unsigned
+     * @param targets as many last nodes, unsigned
+     * @return one answer for each pair
+     */
+    public RouteBatch routes(int[] sources, int[] targets) {
+        return routes(sources, targets, ROUTE_TIMEOUT);
+    }
+
+    /**
+     * Finds the shortest paths from {@code sources[i]} to {@code targets[i]}, all of them at one and the same revision. A pair
+     * that is refused says so in its answer and does not spoil the others.
+     *
+     * @param sources first nodes, unsigned
+     * @param targets as many last nodes, unsigned
+     * @param timeout how long to wait for all of them together, more than zero
+     * @return one answer for each pair
+     * @throws IllegalArgumentException when there is none, more than 128, or not as many targets as sources; or when the time
+     *     is not more than zero
+     * @throws RouteException when the time is up or the thread is interrupted, as {@link #route(int, int, Duration)}
+     * @throws EngineException when too many routes wait ({@link Status#OVERLOADED})
+     */
+    public RouteBatch routes(int[] sources, int[] targets, Duration timeout) {
+        int count = Objects.requireNonNull(sources, "sources").length;
+        if (count != Objects.requireNonNull(targets, "targets").length) {
+            throw new IllegalArgumentException(count + " sources and " + targets.length + " targets");
+        }
+        if (count < 1 || count > RouteBatch.CAPACITY_MAX) {
+            throw new IllegalArgumentException(count + " routes are not 1 to " + RouteBatch.CAPACITY_MAX);
+        }
+        return find(sources.clone(), targets.clone(), timeout);
+    }
+
+    /**
+     * Begins to keep the shortest distances from a node to all others up to date with every committed change. They can be read
+     * once {@link WatchedDistances#awaitLive} says so: the first computation goes on in slices beside routes and repairs.
+     *
+     * <p>A change of an edge costs the pathfinder well under a microsecond for each source in the mean, and at most what
+     * {@code graph.watch_budget} allows.
+     *
+     * @param source the node, unsigned
+     * @return its distances; close them to give the watch back
+     * @throws EngineException when the node is not below {@code graph.nodes_max} ({@link Status#OUT_OF_BOUNDS}), or all
+     *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL})
+     */
+    public WatchedDistances watch(int source) {
+        return new WatchedDistances(engine, NativeWatches.add(engine, source), source);
+    }
+
+    private RouteBatch find(int[] sources, int[] targets, Duration timeout) {
+        if (!Objects.requireNonNull(timeout, "timeout").isPositive()) {
+            throw new IllegalArgumentException("timeout " + timeout + " is not more than zero");
+        }
+        List<NativeRoutes.Answer> found = NativeRoutes.find(engine, sources, targets, timeout);
+        List<RouteBatch.Answer> answers = new ArrayList<>(found.size());
+        for (NativeRoutes.Answer one : found) {
+            int index = answers.size();
+            answers.add(new RouteBatch.Answer(
+                    sources[index], targets[index], one.status(), one.route(), engine.region().nodesMax()));
+        }
+        return new RouteBatch(found.getFirst().route().revision(), answers);
     }
 }

@@ -12,12 +12,14 @@ public final class Main {
     private static final int EXIT_FAILED = 1;
     private static final int EXIT_USAGE = 2;
     private static final int PORT_MAX = 65_535;
+    private static final long TELL_EVERY_SECONDS = 2;
 
     private static final String HELP = """
-            usage: lodestone serve [--config FILE] [--port N] [--print-config]
+            usage: lodestone serve [--config FILE] [--port N] [--graph FILE] [--print-config]
               serve            opens an engine and serves QUIC until SIGINT or SIGTERM
               --config FILE    the configuration, YAML; without it every key has its default
               --port N         the port to listen on instead of the configured one; 0 means any free one
+              --graph FILE     a graph to load before the first connection: a road graph (.lsg) or a list of arcs (.arcs)
               --print-config   prints the effective configuration (token secrets included) and ends
               --help           prints this and ends
             When it accepts connections it prints one line:
@@ -28,10 +30,11 @@ public final class Main {
      *
      * @param config the configuration file, or null
      * @param port the port, -1 for the configured one
+     * @param graph the graph to load, or null
      * @param printConfig whether to print the configuration only
      * @param help whether to print the help only
      */
-    private record Options(Path config, int port, boolean printConfig, boolean help) {}
+    private record Options(Path config, int port, Path graph, boolean printConfig, boolean help) {}
 
     /** A command line that makes no sense. */
     private static final class UsageException extends Exception {
@@ -65,7 +68,7 @@ public final class Main {
                 out.print(config.toYaml());
                 return EXIT_OK;
             }
-            serve(config, out);
+            serve(config, options.graph, out, err);
             return EXIT_OK;
         } catch (UsageException wrong) {
             err.println("lodestone: " + wrong.getMessage());
@@ -86,6 +89,7 @@ public final class Main {
     private static Options parse(String[] arguments) throws UsageException {
         Path config = null;
         int port = -1;
+        Path graph = null;
         boolean printConfig = false;
         boolean help = false;
         boolean serve = false;
@@ -94,6 +98,7 @@ public final class Main {
                 case "serve" -> serve = true;
                 case "--config" -> config = Path.of(valueOf(arguments, ++index, "--config needs a file"));
                 case "--port" -> port = portOf(valueOf(arguments, ++index, "--port needs a number"));
+                case "--graph" -> graph = Path.of(valueOf(arguments, ++index, "--graph needs a file"));
                 case "--print-config" -> printConfig = true;
                 case "--help", "-h" -> help = true;
                 default -> throw new UsageException("unknown argument " + arguments[index]);
@@ -102,7 +107,7 @@ public final class Main {
         if (!serve && !help && !printConfig) {
             throw new UsageException("a command is missing: serve");
         }
-        return new Options(config, port, printConfig, help);
+        return new Options(config, port, graph, printConfig, help);
     }
 
     private static String valueOf(String[] arguments, int index, String otherwise) throws UsageException {
@@ -133,7 +138,8 @@ public final class Main {
         return config.toBuilder().listen(host + ":" + options.port).build();
     }
 
-    private static void serve(EngineConfig config, PrintStream out) throws IOException, InterruptedException {
+    private static void serve(EngineConfig config, Path graph, PrintStream out, PrintStream err)
+            throws IOException, InterruptedException {
         Service service = new Service();
         try {
             // Before the engine opens: a signal that comes meanwhile ends it too.
@@ -141,7 +147,7 @@ public final class Main {
         } catch (IllegalStateException ending) {
             return;
         }
-        service.start(config, out);
+        service.start(config, graph, out, err);
         new CountDownLatch(1).await();
     }
 
@@ -154,13 +160,16 @@ public final class Main {
         private boolean started;
         private PrivateFolder.Held certificate;
 
-        void start(EngineConfig config, PrintStream out) throws IOException {
+        void start(EngineConfig config, Path graph, PrintStream out, PrintStream err) throws IOException {
             try {
                 engine = Engine.open(config);
                 Path file = config.certificate().map(CertificateFiles::certificateFile).orElse(null);
                 if (file == null) {
                     certificate = PrivateFolder.hold(engine.certificatePem(), "certificate.pem");
                     file = certificate.file();
+                }
+                if (graph != null) {
+                    load(graph, err);
                 }
                 if (!ending) {
                     ready(file, out);
@@ -169,6 +178,19 @@ public final class Main {
             } finally {
                 startOver.countDown();
             }
+        }
+
+        /** A load that takes long says how far it is; a signal ends it. */
+        private void load(Path graph, PrintStream err) {
+            long[] toldSeconds = {0};
+            LoadReport report = engine.graph().load(graph, (done, total, elapsed) -> {
+                if (elapsed.toSeconds() >= toldSeconds[0] + TELL_EVERY_SECONDS) {
+                    toldSeconds[0] = elapsed.toSeconds();
+                    err.printf("lodestone: %s: %,d of %,d arcs after %d s%n", graph, done, total, elapsed.toSeconds());
+                }
+                return !ending;
+            });
+            err.printf("lodestone: %s: %,d arcs in %d ms%n", graph, report.arcs(), report.elapsed().toMillis());
         }
 
         private void ready(Path file, PrintStream out) {

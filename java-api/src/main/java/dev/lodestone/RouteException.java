@@ -1,6 +1,9 @@
 package dev.lodestone;
 
-/** A route was not answered: {@link Status#BUDGET} or {@link Status#OUT_OF_BOUNDS}. */
+/**
+ * A route was not answered: {@link Status#BUDGET}, {@link Status#OUT_OF_BOUNDS}, {@link Status#TIMEOUT} when its time was up,
+ * or {@link Status#INTERRUPTED} when the waiting thread was.
+ */
 public final class RouteException extends EngineException {
     private static final long serialVersionUID = 1L;
 

@@ -22,4 +22,13 @@ public final class SlotBusyException extends EngineException {
     SlotBusyException() {
         super(Status.BUSY, "the node that was read kept changing", true);
     }
+
+    /** The exception of one watch, as above. */
+    static SlotBusyException ofDistances() {
+        return new SlotBusyException("the distances that were read kept changing", true);
+    }
+
+    private SlotBusyException(String what, boolean recurring) {
+        super(Status.BUSY, what, recurring);
+    }
 }

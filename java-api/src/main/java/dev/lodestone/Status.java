@@ -63,10 +63,16 @@ public enum Status {
     MAP_FILE(108, "make the file again with the converter"),
     /** Something did not finish in time. */
     TIMEOUT(109, "look at what keeps the machine busy, then try again"),
+    /** Every watch is in use. */
+    WATCHES_FULL(110, "close a watch that is not needed, or raise graph.watches_max"),
     /** The native library cannot be used. */
     LIBRARY(200, "use the jars of one version together"),
     /** A slot was being rewritten each time it was looked at. */
-    BUSY(201, "read again");
+    BUSY(201, "read again"),
+    /** The thread was interrupted while it waited. */
+    INTERRUPTED(202, "ask again, unless the thread is to end"),
+    /** The distances of a watched source are being computed. */
+    NOT_READY(203, "wait for them with WatchedDistances.awaitLive");
 
     private static final Status[] ALL = values();
 

@@ -65,6 +65,9 @@ class EngineConfigTest {
                 .nodesMax(5_000)
                 .set("runtime.pin_cores", "[1, 0]")
                 .set("runtime.idle_strategy", "busy_spin")
+                .set("graph.pathfinder", "inline")
+                .set("graph.edges_max", 1_000_000)
+                .set("rollback.verify", "true")
                 .set("runtime.shared_region_directory", "\"" + folder + "\"")
                 .set("arena.preallocate", "false")
                 .set("arena.fragmentation_threshold", "0.5")
@@ -100,6 +103,12 @@ class EngineConfigTest {
                     builder.set(key.path(), random.nextInt(100, 86_400_000) + "ms");
                 }
             }
+            if (random.nextBoolean()) {
+                builder.set("graph.pathfinder", "inline").set("graph.edges_max", random.nextLong(1, 1_000_001));
+            } else {
+                builder.set("graph.pathfinder", "thread");
+            }
+            builder.set("graph.watches_max", random.nextLong(0, 17));
             EngineConfig config = builder.build();
             assertEquals(config, load(config.toYaml()), "seed " + seed);
         }
@@ -156,10 +165,15 @@ class EngineConfigTest {
         "runtime.shared_region_directory | /does/not/exist | a folder that exists",
         "graph.nodes_max | 1 | 2 to",
         "graph.edges_max | 0 | 1 to",
+        "graph.pathfinder | own | thread, inline",
+        "graph.pathfinder | inline | inline up to 1000000 edges, or thread",
         "graph.route_budget | 4294967297 | 1 to",
         "graph.route_queue | 65537 | 1 to",
+        "graph.watches_max | 65 | 0 to 64",
+        "graph.watch_budget | 0 | 1 to",
         "rollback.window_mib | 65537 | 1 to",
         "rollback.sla_ms | 60001 | 1 to",
+        "rollback.verify | sometimes | true or false",
         "transport.protocol | tcp | only quic",
         "transport.listen | 4433 | host:port",
         "transport.listen | localhost | host:port",
@@ -182,6 +196,7 @@ class EngineConfigTest {
         "monitoring.gc_pause_alert_ms | 0 | 1 to",
         "monitoring.rollback_sla_ms | none | a whole number",
         "testing.panic_at_revision | -1 | 0 to",
+        "testing.rollback_verify_fails | 2 | true or false",
     })
     void wrongValuesAreRefusedWithFileLineKeyAndWhatIsAllowed(String key, String value, String allowed) {
         String[] path = key.split("\\.");

@@ -32,8 +32,11 @@ class ModelTest {
     private static final int EDGES = 300;
     private static final int STEPS = 60;
 
-    private static Engine open() {
-        return Engine.open(Engines.small().arenaCapacity(SLOTS).nodesMax(NODES).set("graph.edges_max", EDGES).build());
+    /** Every second seed has its routes found by the engine thread, every fourth verifies its rollbacks. */
+    private static Engine open(int seed) {
+        return Engine.open(Engines.small().arenaCapacity(SLOTS).nodesMax(NODES).set("graph.edges_max", EDGES)
+                .set("graph.pathfinder", seed % 2 == 0 ? "thread" : "inline")
+                .set("rollback.verify", seed % 4 < 2 ? "false" : "true").build());
     }
 
     @Test
@@ -42,7 +45,7 @@ class ModelTest {
         int first = one == null ? 0 : one;
         int seeds = one == null ? Integer.getInteger("lodestone.seeds", 40) : 1;
         for (int seed = first; seed < first + seeds; seed++) {
-            try (Engine engine = open()) {
+            try (Engine engine = open(seed)) {
                 new Run(engine, seed).all();
             } catch (AssertionError | RuntimeException failure) {
                 throw new AssertionError("seed " + seed + " (again with -Dlodestone.seed=" + seed + ")", failure);
@@ -204,7 +207,7 @@ class ModelTest {
         for (int seed = 0; seed < 5; seed++) {
             StateHash hash = null;
             for (int batchMax : new int[] {1, 7, 128}) {
-                try (Engine engine = open()) {
+                try (Engine engine = open(seed + batchMax)) {
                     StateHash found = play(engine, new Random(seed), batchMax);
                     assertEquals(hash == null ? found : hash, found, "seed " + seed + ", batches of " + batchMax);
                     hash = found;

@@ -82,6 +82,20 @@ class ProcessTest {
     }
 
     @Test
+    void aGraphIsLoadedBeforeTheFirstConnection() throws Exception {
+        Path graph = Files.write(folder.resolve("two.arcs"), new byte[] {1, 0, 0, 0, 2, 0, 0, 0, 7, 0, 0, 0,
+            2, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0});
+        List<String> command = main(List.of(FLAG, DENY), "serve", "--config", smallConfig().toString(), "--graph",
+                graph.toString());
+        serveAndEnd(command, "two.arcs: 2 arcs in ");
+        Files.write(graph, new byte[13]);
+        End end = Child.run(command);
+        assertEquals(1, end.exit());
+        assertEquals("", end.out());
+        assertTrue(end.err().contains("13 bytes"), end.err());
+    }
+
+    @Test
     void aMissingFlagIsNamedAndWorksWhereTheJvmAllowsIt() throws Exception {
         serveAndEnd(main(List.of(), "serve", "--port", "0", "--config", smallConfig().toString()), "start java with " + FLAG);
     }
@@ -194,7 +208,7 @@ class ProcessTest {
     @Test
     void theCommandLineIsChecked() throws Exception {
         for (String[] wrong : new String[][] {{}, {"run"}, {"serve", "--port"}, {"serve", "--port", "x"},
-            {"serve", "--port", "65536"}, {"serve", "--config"}}) {
+            {"serve", "--port", "65536"}, {"serve", "--config"}, {"serve", "--graph"}}) {
             End end = Child.run(main(List.of(FLAG), wrong));
             assertEquals(2, end.exit(), end.err());
             assertTrue(end.err().contains("usage: "), end.err());

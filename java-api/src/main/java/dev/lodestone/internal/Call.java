@@ -20,7 +20,8 @@ import java.util.Set;
 /** The memory of one control call: its outputs, its error text, and the way from a status to an exception. One thread. */
 final class Call implements AutoCloseable {
     private static final Set<Status> ADVISED = EnumSet.of(Status.BIND, Status.CERTIFICATE, Status.IO, Status.MEMORY,
-            Status.MAP_FILE, Status.GRAPH_FULL, Status.BUDGET, Status.OUT_OF_WINDOW, Status.OVERLOADED, Status.TIMEOUT);
+            Status.MAP_FILE, Status.GRAPH_FULL, Status.BUDGET, Status.OUT_OF_WINDOW, Status.OVERLOADED, Status.TIMEOUT,
+            Status.WATCHES_FULL);
 
     private final Arena lifetime = Arena.ofConfined();
     private final MemorySegment error = lifetime.allocate(LodestoneError.layout());

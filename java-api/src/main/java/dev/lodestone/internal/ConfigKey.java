@@ -57,6 +57,10 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
     static final int SECRET_BYTES_MIN = 32;
     /** Most bytes of a token key's secret. */
     static final int SECRET_BYTES_MAX = 1_024;
+    /** Most edges of a graph whose routes the engine thread finds. */
+    static final long INLINE_EDGES_MAX = 1_000_000;
+    /** Most bytes of labels of watched sources. */
+    static final long WATCHED_BYTES_MAX = 16L << 30;
     /** Highest core number that can be asked for. */
     static final long CORE_MAX = 1_023;
 
@@ -79,10 +83,14 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             of("arena.tenants", Kind.TENANTS, List.of()),
             whole("graph.nodes_max", 1_000_000, 2, 134_217_728),
             whole("graph.edges_max", 4_000_000, 1, 200_000_000),
+            choice("graph.pathfinder", "thread", "inline"),
             whole("graph.route_budget", 4_000_000, 1, 1L << 32),
             whole("graph.route_queue", 1_024, 1, 65_536),
+            whole("graph.watches_max", 4, 0, 64),
+            whole("graph.watch_budget", 50_000, 1, 1L << 32),
             whole("rollback.window_mib", 128, 1, 65_536),
             whole("rollback.sla_ms", 200, 1, 60_000),
+            of("rollback.verify", Kind.FLAG, false),
             choice("transport.protocol", "quic"),
             of("transport.listen", Kind.ADDRESS, "127.0.0.1:4433"),
             choice("transport.zero_copy", "true"),
@@ -99,7 +107,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             of("monitoring.rss_flatness_window", Kind.DURATION, Duration.ofMinutes(5)),
             whole("monitoring.rollback_sla_ms", 200, 1, 60_000),
             of("ci_native_integration", Kind.FLAG, true),
-            whole("testing.panic_at_revision", 0, 0, Long.MAX_VALUE));
+            whole("testing.panic_at_revision", 0, 0, Long.MAX_VALUE),
+            of("testing.rollback_verify_fails", Kind.FLAG, false));
 
     /** Every key by its path, in the order of the file. */
     public static final Map<String, ConfigKey> BY_PATH = byPath();

@@ -52,7 +52,25 @@ public final class ConfigRules {
                 check(key, values.get(key.path()));
             }
         }
+        requireSmallInline((String) values.get("graph.pathfinder"), (Long) values.get("graph.edges_max"));
+        requireRoomForWatches((Long) values.get("graph.watches_max"), (Long) values.get("graph.nodes_max"));
         return Collections.unmodifiableMap(values);
+    }
+
+    /** Routes on the engine thread hold up moves, so they are for graphs where that is short. */
+    private static void requireSmallInline(String pathfinder, long edgesMax) throws ConfigProblem {
+        if (pathfinder.equals("inline") && edgesMax > ConfigKey.INLINE_EDGES_MAX) {
+            throw new ConfigProblem("graph.pathfinder", "inline with graph.edges_max " + edgesMax,
+                    "inline up to " + ConfigKey.INLINE_EDGES_MAX + " edges, or thread");
+        }
+    }
+
+    /** Each watch keeps a label of 8 bytes for each node. */
+    private static void requireRoomForWatches(long watchesMax, long nodesMax) throws ConfigProblem {
+        if (watchesMax * nodesMax * Long.BYTES > ConfigKey.WATCHED_BYTES_MAX) {
+            throw new ConfigProblem("graph.watches_max", watchesMax + " with graph.nodes_max " + nodesMax,
+                    "at most " + ConfigKey.WATCHED_BYTES_MAX + " bytes, 8 for each watch and node");
+        }
     }
 
     private static void check(ConfigKey key, Object value) throws ConfigProblem {

@@ -8,8 +8,10 @@ import dev.lodestone.bindings.LodestoneHash;
 import dev.lodestone.bindings.LodestoneLayout;
 import dev.lodestone.bindings.LodestoneLoad;
 import dev.lodestone.bindings.LodestoneMove;
+import dev.lodestone.bindings.LodestoneProgress;
 import dev.lodestone.bindings.LodestoneRollback;
 import dev.lodestone.bindings.LodestoneRoute;
+import dev.lodestone.bindings.LodestoneRouteAnswer;
 import dev.lodestone.bindings.LodestoneSession;
 import dev.lodestone.bindings.LodestoneSubmission;
 import dev.lodestone.bindings.NativeAccess;
@@ -28,8 +30,8 @@ import java.util.TreeMap;
 public final class LayoutTable {
     private static final List<MemoryLayout> STRUCTS = List.of(
             LodestoneDescription.layout(), LodestoneError.layout(), LodestoneHash.layout(), LodestoneLayout.layout(),
-            LodestoneLoad.layout(), LodestoneMove.layout(), LodestoneRollback.layout(), LodestoneRoute.layout(),
-            LodestoneSession.layout(), LodestoneSubmission.layout());
+            LodestoneLoad.layout(), LodestoneMove.layout(), LodestoneProgress.layout(), LodestoneRollback.layout(),
+            LodestoneRoute.layout(), LodestoneRouteAnswer.layout(), LodestoneSession.layout(), LodestoneSubmission.layout());
 
     /**
      * Where a struct or field lies.

@@ -3,20 +3,15 @@ package dev.lodestone.internal;
 import dev.lodestone.Commit;
 import dev.lodestone.EngineClosedException;
 import dev.lodestone.EngineException;
-import dev.lodestone.LoadReport;
 import dev.lodestone.RollbackException;
 import dev.lodestone.RollbackReport;
-import dev.lodestone.Route;
-import dev.lodestone.RouteException;
 import dev.lodestone.Session;
 import dev.lodestone.StateHash;
 import dev.lodestone.Status;
 import dev.lodestone.bindings.Lodestone;
 import dev.lodestone.bindings.LodestoneDescription;
 import dev.lodestone.bindings.LodestoneHash;
-import dev.lodestone.bindings.LodestoneLoad;
 import dev.lodestone.bindings.LodestoneRollback;
-import dev.lodestone.bindings.LodestoneRoute;
 import dev.lodestone.bindings.LodestoneSession;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -255,64 +250,21 @@ public final class NativeEngine {
     }
 
     /**
-     * Loads a graph file.
+     * Gives up a question for routes; one that is over is allowed.
      *
-     * @param file the file
-     * @return what was loaded
+     * @param question its number
      */
-    public LoadReport load(Path file) {
-        try (Call call = new Call()) {
-            MemorySegment path = call.bytes(file.toAbsolutePath().toString());
-            MemorySegment out = call.allocate(LodestoneLoad.layout());
-            call.check(Lodestone.lodestone_graph_load(handle(), path, path.byteSize(), out, call.error()));
-            return loadReport(out);
-        }
+    void cancelRoutes(long question) {
+        Lodestone.lodestone_routes_cancel(handle, question, MemorySegment.NULL);
     }
 
     /**
-     * Sets edges.
+     * Ends a bulk load; one that is over is allowed.
      *
-     * @param arcs triples of source, target and mask
-     * @return what was set
+     * @param load its number
      */
-    public LoadReport put(int[] arcs) {
-        try (Call call = new Call()) {
-            MemorySegment out = call.allocate(LodestoneLoad.layout());
-            call.check(Lodestone.lodestone_graph_put(handle(), call.numbers(arcs), arcs.length / 3, out, call.error()));
-            return loadReport(out);
-        }
-    }
-
-    private static LoadReport loadReport(MemorySegment out) {
-        return new LoadReport(LodestoneLoad.revision(out), LodestoneLoad.nodes(out), LodestoneLoad.arcs(out),
-                LodestoneLoad.edges(out), Duration.ofNanos(LodestoneLoad.nanoseconds(out)), LodestoneLoad.unit_mm(out));
-    }
-
-    /**
-     * Finds a shortest path.
-     *
-     * @param source first node
-     * @param target last node
-     * @return the answer
-     * @throws RouteException when the question is refused
-     */
-    public Route route(int source, int target) {
-        try (Call call = new Call()) {
-            MemorySegment out = call.allocate(LodestoneRoute.layout());
-            MemorySegment nodes = call.allocate(ValueLayout.JAVA_INT, Route.NODES_LISTED_MAX);
-            int status = Lodestone.lodestone_route_find(
-                    handle(), source, target, nodes, Route.NODES_LISTED_MAX, out, call.error());
-            if (status == Status.OUT_OF_BOUNDS.number()) {
-                throw new RouteException(Status.OUT_OF_BOUNDS, "the route from " + Integer.toUnsignedString(source) + " to "
-                        + Integer.toUnsignedString(target) + " leaves the graph. What to do: keep both nodes below "
-                        + "graph.nodes_max, " + region.nodesMax() + ".");
-            }
-            call.check(status);
-            long listed = Math.min(LodestoneRoute.nodes_listed(out), Route.NODES_LISTED_MAX);
-            int[] path = nodes.asSlice(0, listed * Integer.BYTES).toArray(ValueLayout.JAVA_INT);
-            return new Route(LodestoneRoute.revision(out), LodestoneRoute.distance(out), LodestoneRoute.nodes_total(out),
-                    LodestoneRoute.settled(out), path);
-        }
+    void endLoad(long load) {
+        Lodestone.lodestone_load_close(handle, load, MemorySegment.NULL);
     }
 
     /**

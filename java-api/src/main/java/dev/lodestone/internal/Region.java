@@ -13,9 +13,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 1 (docs/shared-memory.md). Any thread.
+ * The shared region as this JVM sees it, layout version 2 (docs/shared-memory.md). Any thread.
  *
  * <p>The addresses stay mapped for ever: when the engine closes, the native side puts zero pages there, and a zero
  * generation is how a late reader learns of it. So nothing here can fault.
@@ -27,6 +28,8 @@ public final class Region {
     public static final long SLOT_BYTES = 256;
     /** Bytes of an event cell: u64 sequence, 16-byte record header, 40-byte body. */
     public static final long EVENT_BYTES = 64;
+    /** Bytes of the head of a watch: sequence, source and state, id, revision, branch; its labels follow. */
+    public static final long WATCH_HEAD_BYTES = 64;
     /** Words of one histogram. */
     public static final int HISTOGRAM_BUCKETS = 1_056;
     /** The slot number that says: no slot. */
@@ -40,7 +43,7 @@ public final class Region {
     public static final int LOOKS_YIELDING_MAX = 100_000;
 
     private static final long MAGIC = 0x314E_5453_4544_4F4CL;
-    private static final int LAYOUT_VERSION = 1;
+    private static final int LAYOUT_VERSION = 2;
     private static final int HEADER_BYTES = 4_096;
     private static final long AT_VERSION = 8;
     private static final long AT_GENERATION = 24;
@@ -53,7 +56,8 @@ public final class Region {
     private static final int POISON_BYTES_MAX = 1_020;
     private static final int SECTIONS_MAX = 16;
     private static final long SECTION_ENTRY_BYTES = 32;
-    private static final int KINDS = 6;
+    private static final int KINDS = 7;
+    private static final int KIND_WATCHED = 6;
 
     private final long base;
     private final long bytes;
@@ -81,7 +85,7 @@ public final class Region {
             section(base + AT_SECTIONS + index * SECTION_ENTRY_BYTES);
         }
         for (int kind = 1; kind < KINDS; kind++) {
-            if (items[kind] == 0) {
+            if (offsets[kind] == 0) {
                 throw mismatch("the shared region lacks section " + kind);
             }
         }
@@ -100,14 +104,21 @@ public final class Region {
             case 2 -> (long) HISTOGRAM_BUCKETS * Long.BYTES;
             case 3 -> NODE_BYTES;
             case 4 -> SLOT_BYTES;
-            default -> EVENT_BYTES;
+            case 5 -> EVENT_BYTES;
+            default -> watchBytes();
         };
-        boolean inside = offset >= HEADER_BYTES && offset <= bytes && count >= 0 && count <= (bytes - offset) / wanted;
+        boolean some = count > 0 || kind == KIND_WATCHED && count == 0;
+        boolean inside = some && offset >= HEADER_BYTES && offset <= bytes && count <= (bytes - offset) / wanted;
         if (itemBytes != wanted || !inside) {
             throw mismatch("section " + kind + " of the shared region has items of " + itemBytes + " bytes, or leaves it");
         }
         offsets[kind] = base + offset;
         items[kind] = count;
+    }
+
+    /** Bytes of one watch. The node table stands before the watches in the table of sections. */
+    private long watchBytes() {
+        return WATCH_HEAD_BYTES + (items[3] * Long.BYTES + WATCH_HEAD_BYTES - 1) / WATCH_HEAD_BYTES * WATCH_HEAD_BYTES;
     }
 
     private static NativeLibraryException mismatch(String what) {
@@ -166,6 +177,26 @@ public final class Region {
      */
     public long eventsMax() {
         return items[5];
+    }
+
+    /**
+     * Address of a watch.
+     *
+     * @param watch its place
+     * @return the address of its head
+     * @throws IndexOutOfBoundsException when there is no such watch
+     */
+    public long watch(int watch) {
+        return offsets[KIND_WATCHED] + Objects.checkIndex(watch, items[KIND_WATCHED]) * watchBytes();
+    }
+
+    /**
+     * Number of watches.
+     *
+     * @return the number, 0 to 64
+     */
+    public long watchesMax() {
+        return items[KIND_WATCHED];
     }
 
     /**

@@ -332,6 +332,15 @@ public class Lodestone extends LodestoneSymbols {
     public static int LODESTONE_STATUS_TIMEOUT() {
         return LODESTONE_STATUS_TIMEOUT;
     }
+    private static final int LODESTONE_STATUS_WATCHES_FULL = (int)110L;
+    /**
+     * {@snippet lang=c :
+     * enum LodestoneStatus.LODESTONE_STATUS_WATCHES_FULL = 110
+     * }
+     */
+    public static int LODESTONE_STATUS_WATCHES_FULL() {
+        return LODESTONE_STATUS_WATCHES_FULL;
+    }
     /**
      * {@snippet lang=c :
      * typedef uint32_t LodestoneStatus
@@ -838,6 +847,325 @@ public class Lodestone extends LodestoneSymbols {
         }
     }
 
+    private static class lodestone_load_open {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_load_open");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_open(uint64_t engine, const uint8_t *path, uint64_t path_bytes, uint64_t arcs_total, uint64_t *load, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_load_open$descriptor() {
+        return lodestone_load_open.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_open(uint64_t engine, const uint8_t *path, uint64_t path_bytes, uint64_t arcs_total, uint64_t *load, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_load_open$handle() {
+        return lodestone_load_open.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_open(uint64_t engine, const uint8_t *path, uint64_t path_bytes, uint64_t arcs_total, uint64_t *load, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_load_open$address() {
+        return lodestone_load_open.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_load_open(uint64_t engine, const uint8_t *path, uint64_t path_bytes, uint64_t arcs_total, uint64_t *load, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_load_open(long engine, MemorySegment path, long path_bytes, long arcs_total, MemorySegment load, MemorySegment error) {
+        var mh$ = lodestone_load_open.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_load_open", engine, path, path_bytes, arcs_total, load, error);
+            }
+            return (int)mh$.invokeExact(engine, path, path_bytes, arcs_total, load, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_load_step {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_load_step");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_step(uint64_t engine, uint64_t load, uint64_t time_ms, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_load_step$descriptor() {
+        return lodestone_load_step.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_step(uint64_t engine, uint64_t load, uint64_t time_ms, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_load_step$handle() {
+        return lodestone_load_step.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_step(uint64_t engine, uint64_t load, uint64_t time_ms, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_load_step$address() {
+        return lodestone_load_step.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_load_step(uint64_t engine, uint64_t load, uint64_t time_ms, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_load_step(long engine, long load, long time_ms, MemorySegment out, MemorySegment error) {
+        var mh$ = lodestone_load_step.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_load_step", engine, load, time_ms, out, error);
+            }
+            return (int)mh$.invokeExact(engine, load, time_ms, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_load_put {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_load_put");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_put(uint64_t engine, uint64_t load, const uint32_t *arcs, uint64_t arcs_count, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_load_put$descriptor() {
+        return lodestone_load_put.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_put(uint64_t engine, uint64_t load, const uint32_t *arcs, uint64_t arcs_count, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_load_put$handle() {
+        return lodestone_load_put.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_put(uint64_t engine, uint64_t load, const uint32_t *arcs, uint64_t arcs_count, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_load_put$address() {
+        return lodestone_load_put.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_load_put(uint64_t engine, uint64_t load, const uint32_t *arcs, uint64_t arcs_count, struct LodestoneProgress *out, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_load_put(long engine, long load, MemorySegment arcs, long arcs_count, MemorySegment out, MemorySegment error) {
+        var mh$ = lodestone_load_put.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_load_put", engine, load, arcs, arcs_count, out, error);
+            }
+            return (int)mh$.invokeExact(engine, load, arcs, arcs_count, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_load_finish {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_load_finish");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_finish(uint64_t engine, uint64_t load, struct LodestoneLoad *out, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_load_finish$descriptor() {
+        return lodestone_load_finish.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_finish(uint64_t engine, uint64_t load, struct LodestoneLoad *out, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_load_finish$handle() {
+        return lodestone_load_finish.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_finish(uint64_t engine, uint64_t load, struct LodestoneLoad *out, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_load_finish$address() {
+        return lodestone_load_finish.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_load_finish(uint64_t engine, uint64_t load, struct LodestoneLoad *out, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_load_finish(long engine, long load, MemorySegment out, MemorySegment error) {
+        var mh$ = lodestone_load_finish.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_load_finish", engine, load, out, error);
+            }
+            return (int)mh$.invokeExact(engine, load, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_load_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_load_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_close(uint64_t engine, uint64_t load, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_load_close$descriptor() {
+        return lodestone_load_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_close(uint64_t engine, uint64_t load, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_load_close$handle() {
+        return lodestone_load_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_load_close(uint64_t engine, uint64_t load, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_load_close$address() {
+        return lodestone_load_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_load_close(uint64_t engine, uint64_t load, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_load_close(long engine, long load, MemorySegment error) {
+        var mh$ = lodestone_load_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_load_close", engine, load, error);
+            }
+            return (int)mh$.invokeExact(engine, load, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lodestone_moves_submit {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lodestone.C_INT,
@@ -896,6 +1224,204 @@ public class Lodestone extends LodestoneSymbols {
                 traceDowncall("lodestone_moves_submit", engine, moves, count, tenant, out, error);
             }
             return (int)mh$.invokeExact(engine, moves, count, tenant, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_routes_find {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_routes_find");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_find(uint64_t engine, const uint32_t *sources, const uint32_t *targets, uint64_t count, uint64_t nodes_listed_max, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint32_t *nodes, uint64_t *question, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_routes_find$descriptor() {
+        return lodestone_routes_find.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_find(uint64_t engine, const uint32_t *sources, const uint32_t *targets, uint64_t count, uint64_t nodes_listed_max, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint32_t *nodes, uint64_t *question, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_routes_find$handle() {
+        return lodestone_routes_find.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_find(uint64_t engine, const uint32_t *sources, const uint32_t *targets, uint64_t count, uint64_t nodes_listed_max, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint32_t *nodes, uint64_t *question, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_routes_find$address() {
+        return lodestone_routes_find.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_find(uint64_t engine, const uint32_t *sources, const uint32_t *targets, uint64_t count, uint64_t nodes_listed_max, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint32_t *nodes, uint64_t *question, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_routes_find(long engine, MemorySegment sources, MemorySegment targets, long count, long nodes_listed_max, long wait_ms, MemorySegment answers, MemorySegment nodes, MemorySegment question, MemorySegment error) {
+        var mh$ = lodestone_routes_find.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_routes_find", engine, sources, targets, count, nodes_listed_max, wait_ms, answers, nodes, question, error);
+            }
+            return (int)mh$.invokeExact(engine, sources, targets, count, nodes_listed_max, wait_ms, answers, nodes, question, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_routes_await {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_routes_await");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_await(uint64_t engine, uint64_t question, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint64_t answers_capacity, uint32_t *nodes, uint64_t nodes_capacity, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_routes_await$descriptor() {
+        return lodestone_routes_await.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_await(uint64_t engine, uint64_t question, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint64_t answers_capacity, uint32_t *nodes, uint64_t nodes_capacity, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_routes_await$handle() {
+        return lodestone_routes_await.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_await(uint64_t engine, uint64_t question, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint64_t answers_capacity, uint32_t *nodes, uint64_t nodes_capacity, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_routes_await$address() {
+        return lodestone_routes_await.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_await(uint64_t engine, uint64_t question, uint64_t wait_ms, struct LodestoneRouteAnswer *answers, uint64_t answers_capacity, uint32_t *nodes, uint64_t nodes_capacity, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_routes_await(long engine, long question, long wait_ms, MemorySegment answers, long answers_capacity, MemorySegment nodes, long nodes_capacity, MemorySegment error) {
+        var mh$ = lodestone_routes_await.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_routes_await", engine, question, wait_ms, answers, answers_capacity, nodes, nodes_capacity, error);
+            }
+            return (int)mh$.invokeExact(engine, question, wait_ms, answers, answers_capacity, nodes, nodes_capacity, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_routes_cancel {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_routes_cancel");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_cancel(uint64_t engine, uint64_t question, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_routes_cancel$descriptor() {
+        return lodestone_routes_cancel.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_cancel(uint64_t engine, uint64_t question, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_routes_cancel$handle() {
+        return lodestone_routes_cancel.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_cancel(uint64_t engine, uint64_t question, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_routes_cancel$address() {
+        return lodestone_routes_cancel.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_routes_cancel(uint64_t engine, uint64_t question, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_routes_cancel(long engine, long question, MemorySegment error) {
+        var mh$ = lodestone_routes_cancel.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_routes_cancel", engine, question, error);
+            }
+            return (int)mh$.invokeExact(engine, question, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1335,6 +1861,253 @@ public class Lodestone extends LodestoneSymbols {
                 traceDowncall("lodestone_state_verify", engine, out, error);
             }
             return (int)mh$.invokeExact(engine, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_watch_add {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_watch_add");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_watch_add$descriptor() {
+        return lodestone_watch_add.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_watch_add$handle() {
+        return lodestone_watch_add.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_watch_add$address() {
+        return lodestone_watch_add.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_add(uint64_t engine, uint32_t source, uint64_t *watch, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_watch_add(long engine, int source, MemorySegment watch, MemorySegment error) {
+        var mh$ = lodestone_watch_add.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_watch_add", engine, source, watch, error);
+            }
+            return (int)mh$.invokeExact(engine, source, watch, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_watch_remove {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_watch_remove");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_watch_remove$descriptor() {
+        return lodestone_watch_remove.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_watch_remove$handle() {
+        return lodestone_watch_remove.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_watch_remove$address() {
+        return lodestone_watch_remove.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_watch_remove(long engine, long watch, MemorySegment error) {
+        var mh$ = lodestone_watch_remove.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_watch_remove", engine, watch, error);
+            }
+            return (int)mh$.invokeExact(engine, watch, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_word_wait {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_word_wait");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static FunctionDescriptor lodestone_word_wait$descriptor() {
+        return lodestone_word_wait.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static MethodHandle lodestone_word_wait$handle() {
+        return lodestone_word_wait.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static MemorySegment lodestone_word_wait$address() {
+        return lodestone_word_wait.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static int lodestone_word_wait(MemorySegment word, int expected, long timeout_ns) {
+        var mh$ = lodestone_word_wait.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_word_wait", word, expected, timeout_ns);
+            }
+            return (int)mh$.invokeExact(word, expected, timeout_ns);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_word_wake {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_word_wake");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static FunctionDescriptor lodestone_word_wake$descriptor() {
+        return lodestone_word_wake.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static MethodHandle lodestone_word_wake$handle() {
+        return lodestone_word_wake.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static MemorySegment lodestone_word_wake$address() {
+        return lodestone_word_wake.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static int lodestone_word_wake(MemorySegment word) {
+        var mh$ = lodestone_word_wake.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_word_wake", word);
+            }
+            return (int)mh$.invokeExact(word);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
