@@ -97,6 +97,8 @@ class EngineConfigTest {
             for (ConfigKey key : ConfigKey.ALL) {
                 if (key.kind() == ConfigKey.Kind.WHOLE && random.nextBoolean()) {
                     builder.set(key.path(), random.nextLong(key.min(), key.max() == Long.MAX_VALUE ? key.max() : key.max() + 1));
+                } else if (key.kind() == ConfigKey.Kind.POWER_OF_TWO) {
+                    builder.set(key.path(), key.min() << random.nextInt(8));
                 } else if (key.kind() == ConfigKey.Kind.CHOICE) {
                     builder.set(key.path(), key.choices().get(random.nextInt(key.choices().size())));
                 } else if (key.kind() == ConfigKey.Kind.DURATION && random.nextBoolean()) {
@@ -189,6 +191,8 @@ class EngineConfigTest {
         "transport.connections_max | 0 | 1 to",
         "transport.channel_batches | 0 | 1 to",
         "transport.answer_buffer_kib | 39 | 40 to",
+        "bridge.lane_kib | 48 | a power of two from 4 to 16384",
+        "bridge.ring_kib | 2 | a power of two from 4 to 65536",
         "monitoring.heap_profile_interval | 30 | with its unit",
         "monitoring.heap_profile_interval | 99ms | 100ms to 24h",
         "monitoring.heap_profile_interval | 25h | 100ms to 24h",

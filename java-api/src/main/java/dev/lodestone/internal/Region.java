@@ -4,6 +4,7 @@ import static dev.lodestone.bindings.NativeAccess.ALL;
 
 import dev.lodestone.Commit;
 import dev.lodestone.EngineClosedException;
+import dev.lodestone.EnginePoisonedException;
 import dev.lodestone.EngineState;
 import dev.lodestone.NativeLibraryException;
 import dev.lodestone.SlotBusyException;
@@ -16,7 +17,7 @@ import java.time.Instant;
 import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 2 (docs/shared-memory.md). Any thread.
+ * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md). Any thread.
  *
  * <p>The addresses stay mapped for ever: when the engine closes, the native side puts zero pages there, and a zero
  * generation is how a late reader learns of it. So nothing here can fault.
@@ -43,7 +44,7 @@ public final class Region {
     public static final int LOOKS_YIELDING_MAX = 100_000;
 
     private static final long MAGIC = 0x314E_5453_4544_4F4CL;
-    private static final int LAYOUT_VERSION = 2;
+    private static final int LAYOUT_VERSION = 3;
     private static final int HEADER_BYTES = 4_096;
     private static final long AT_VERSION = 8;
     private static final long AT_GENERATION = 24;
@@ -56,14 +57,22 @@ public final class Region {
     private static final int POISON_BYTES_MAX = 1_020;
     private static final int SECTIONS_MAX = 16;
     private static final long SECTION_ENTRY_BYTES = 32;
-    private static final int KINDS = 7;
+    private static final int KINDS = 11;
     private static final int KIND_WATCHED = 6;
+    private static final int KIND_PRODUCERS = 7;
+    private static final int KIND_LANES = 8;
+    private static final int KIND_RING = 9;
+    private static final int KIND_REPLIES = 10;
+    private static final long AT_BELL = 1_536;
+    /** What sections begin at a multiple of, so that every cell is a cache line. */
+    private static final long ALIGNMENT = 64;
 
     private final long base;
     private final long bytes;
     private final long generation;
     private final long[] offsets = new long[KINDS];
     private final long[] items = new long[KINDS];
+    private final long[] itemBytes = new long[KINDS];
 
     /**
      * Looks at a region and checks that it is one.
@@ -93,7 +102,7 @@ public final class Region {
 
     private void section(long entry) {
         int kind = Words.intAt(entry);
-        long itemBytes = Integer.toUnsignedLong(Words.intAt(entry + 4));
+        long found = Integer.toUnsignedLong(Words.intAt(entry + 4));
         long offset = Words.longAt(entry + 8);
         long count = Words.longAt(entry + 16);
         if (kind <= 0 || kind >= KINDS) {
@@ -105,13 +114,17 @@ public final class Region {
             case 3 -> NODE_BYTES;
             case 4 -> SLOT_BYTES;
             case 5 -> EVENT_BYTES;
-            default -> watchBytes();
+            case KIND_WATCHED -> watchBytes();
+            case KIND_PRODUCERS -> BridgeLayout.PRODUCER_BYTES;
+            case KIND_REPLIES -> BridgeLayout.REPLY_BYTES;
+            default -> BridgeLayout.isRing(found) ? found : BridgeLayout.RING_CELLS;
         };
         boolean some = count > 0 || kind == KIND_WATCHED && count == 0;
-        boolean inside = some && offset >= HEADER_BYTES && offset <= bytes && count <= (bytes - offset) / wanted;
-        if (itemBytes != wanted || !inside) {
-            throw mismatch("section " + kind + " of the shared region has items of " + itemBytes + " bytes, or leaves it");
+        boolean inside = some && offset % ALIGNMENT == 0 && offset >= HEADER_BYTES && offset <= bytes && count <= (bytes - offset) / wanted;
+        if (found != wanted || !inside) {
+            throw mismatch("section " + kind + " of the shared region has items of " + found + " bytes, or leaves it");
         }
+        itemBytes[kind] = found;
         offsets[kind] = base + offset;
         items[kind] = count;
     }
@@ -200,6 +213,89 @@ public final class Region {
     }
 
     /**
+     * Address of the table of producers.
+     *
+     * @return the address of entry 0
+     */
+    public long producers() {
+        return offsets[KIND_PRODUCERS];
+    }
+
+    /**
+     * Length of the table of producers.
+     *
+     * @return number of entries
+     */
+    public int producersMax() {
+        return (int) items[KIND_PRODUCERS];
+    }
+
+    /**
+     * Address of a lane.
+     *
+     * @param lane its number
+     * @return the address of its first word
+     */
+    public long lane(int lane) {
+        return offsets[KIND_LANES] + Objects.checkIndex(lane, items[KIND_LANES]) * itemBytes[KIND_LANES];
+    }
+
+    /**
+     * Number of lanes.
+     *
+     * @return the number
+     */
+    public int lanes() {
+        return (int) items[KIND_LANES];
+    }
+
+    /**
+     * Size of a lane's cells.
+     *
+     * @return bytes, a power of two
+     */
+    public long laneBytes() {
+        return itemBytes[KIND_LANES] - BridgeLayout.RING_CELLS;
+    }
+
+    /**
+     * Address of the ring that producers share.
+     *
+     * @return the address of its first word
+     */
+    public long ring() {
+        return offsets[KIND_RING];
+    }
+
+    /**
+     * Size of the ring's cells.
+     *
+     * @return bytes, a power of two
+     */
+    public long ringBytes() {
+        return itemBytes[KIND_RING] - BridgeLayout.RING_CELLS;
+    }
+
+    /**
+     * Address of a producer's reply area.
+     *
+     * @param entry the producer's entry
+     * @return the address of its first word
+     */
+    public long reply(int entry) {
+        return offsets[KIND_REPLIES] + Objects.checkIndex(entry, items[KIND_REPLIES]) * BridgeLayout.REPLY_BYTES;
+    }
+
+    /**
+     * Address of the half word on which the engine thread sleeps.
+     *
+     * @return the address
+     */
+    public long bell() {
+        return base + AT_BELL;
+    }
+
+    /**
      * A counter's value.
      *
      * @param place its place, from 0
@@ -243,6 +339,19 @@ public final class Region {
         if (!isOpen()) {
             throw new EngineClosedException();
         }
+    }
+
+    /**
+     * Refuses to go on when nobody will do any work here any more.
+     *
+     * @throws EngineClosedException when the engine is closed
+     * @throws EnginePoisonedException when it has failed
+     */
+    public void requireAlive() {
+        if (state() == EngineState.POISONED) {
+            throw new EnginePoisonedException(poisonText());
+        }
+        requireOpen();
     }
 
     /**
