@@ -180,7 +180,7 @@ fn an_engine_that_closes_leaves_the_endless_stream_of_a_producer() {
         })
         .into_iter()
         .collect();
-    until("some moves", || counter(&engine, CounterId::MovesAccepted) > 10_000);
+    until("some moves of both", || (0..2).all(|entry| bridge.producers().answers(entry).decided() > 1_000));
     engine.close();
     threads.into_iter().for_each(|thread| assert!(thread.join().unwrap() > 1_000));
 }

@@ -105,7 +105,7 @@ pub(crate) const CLAIM_CELLS_MAX: u64 = (1 << COUNT_BITS) - 1;
 
 impl ClaimWord {
     pub(crate) fn new(position: u64, bytes: u64, stage: u64) -> ClaimWord {
-        let cell = position / CELL_BYTES as u64 & ((1 << CELL_BITS) - 1);
+        let cell = (position / CELL_BYTES as u64) & ((1 << CELL_BITS) - 1);
         let count = bytes / CELL_BYTES as u64;
         debug_assert!(count <= CLAIM_CELLS_MAX);
         ClaimWord(cell | count << CELL_BITS | stage << (CELL_BITS + COUNT_BITS))

@@ -206,13 +206,14 @@ fn producers_killed_at_any_instruction_lose_tear_and_stop_nothing() {
         }
         children[victim].kill().unwrap();
         children[victim].wait().unwrap();
-        let child = std::mem::replace(&mut children[victim], world.start(["ring", "ring", "lane"][victim]));
+        let dead = children[victim].id();
+        children[victim] = world.start(["ring", "ring", "lane"][victim]);
         let bridge = world.end.bridge();
         world.until("what a dead producer left", |world| {
             world.sweep();
-            (0..PRODUCERS_MAX).all(|entry| bridge.producers().state(entry).pid != child.id())
+            (0..PRODUCERS_MAX).all(|entry| bridge.producers().state(entry).pid != dead)
         });
-        world.check_nothing_lost(child.id());
+        world.check_nothing_lost(dead);
         assert!(world.taken >= target, "round {round}");
     }
     println!("{rounds} kills, {} records, {} claims repaired", world.taken, world.repaired);

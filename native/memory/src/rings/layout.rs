@@ -11,7 +11,7 @@ pub const BODY_BYTES_MAX: usize = 256;
 /// Most bytes of a record.
 pub const RECORD_BYTES_MAX: usize = RECORD_HEAD_BYTES + BODY_BYTES_MAX;
 /// Bytes of a record before its body.
-pub const RECORD_HEAD_BYTES: usize = CELL_HEADER_BYTES + RECORD_HEADER_BYTES;
+pub const RECORD_HEAD_BYTES: usize = 24;
 
 /// Kind of a cell header: a record.
 pub const CELL_RECORD: u16 = 1;
@@ -63,7 +63,7 @@ pub const REJECTIONS_MAX: usize = 64;
 pub const REJECTION_BYTES: usize = 16;
 
 /// Bytes of a reply.
-pub const REPLY_BYTES: usize = REPLY_LIST + REPLY_LIST_BYTES_MAX;
+pub const REPLY_BYTES: usize = 33_024;
 /// Reply: u64 counter of the call that it answers, written last.
 pub const REPLY_COUNTER: usize = 0;
 /// Reply: u64 {u16 status, u16 zero, u32 numbers in the list}.
@@ -100,6 +100,8 @@ impl BridgeSizes {
     }
 }
 
+const _: () = assert!(RECORD_HEAD_BYTES == CELL_HEADER_BYTES + RECORD_HEADER_BYTES);
+const _: () = assert!(REPLY_BYTES == REPLY_LIST + REPLY_LIST_BYTES_MAX);
 const _: () = assert!(REPLY_WORDS + REPLY_WORDS_MAX * 8 <= REPLY_LIST);
 const _: () = assert!(PRODUCER_REJECTIONS + REJECTIONS_MAX * REJECTION_BYTES <= PRODUCER_BYTES);
 const _: () = assert!(RING_CELLS.is_multiple_of(CELL_BYTES) && RING_CLOSED < RING_CELLS);

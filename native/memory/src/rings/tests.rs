@@ -101,10 +101,10 @@ fn begin_at(bridge: &Bridge, position: u64) {
 
 #[test]
 fn every_length_passes_at_every_place_and_around_every_round_number() {
-    for base in [0, 1 << 31, 1 << 32, 1 << 50, 1 << 56, 1 << 63, u64::MAX - 1023] {
+    for base in [0_u64, 1 << 31, 1 << 32, 1 << 50, 1 << 56, 1 << 63, u64::MAX - 1023] {
         for place in 0..16_u64 {
             let bridge = bridge(1, 16, 16);
-            begin_at(&bridge, (base as u64).wrapping_sub(8 * 64).wrapping_add(place * 64));
+            begin_at(&bridge, base.wrapping_sub(8 * 64).wrapping_add(place * 64));
             let mut end = BridgeEnd::new(bridge);
             let mut producers =
                 [bridge.register(&registration(true)).unwrap(), bridge.register(&registration(false)).unwrap()];
@@ -229,7 +229,7 @@ fn garbage_in_any_word_is_counted_and_never_more() {
             lane.send(1, &body(random.below(257) as usize, 0)).unwrap_or(0);
             ring.send(1, &body(random.below(257) as usize, 0)).unwrap_or(0);
         }
-        let words = if random.below(2) == 0 { &bridge.lanes[..] } else { bridge.ring };
+        let words = if random.below(2) == 0 { bridge.lanes } else { bridge.ring };
         for _ in 0..=random.below(6) {
             // Owner and head are the engine's own to write and are not read back.
             let place =

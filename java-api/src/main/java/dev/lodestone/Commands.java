@@ -14,9 +14,9 @@ import java.util.Objects;
  * Sends moves and releases to the engine through shared memory: no call, no allocation, no lock. What the engine decides
  * comes back the same way.
  *
- * <p>Each command gets a counter: 1, 2, 3 and so on. The engine decides in that order, and {@link #decided()} tells how far it is.
- * Refusals are told by {@link #nextRejection}. When there is no room a {@code try} method returns {@link #FULL} and nothing was
- * sent: try again later, or do without.
+ * <p>Each command gets a counter: 1, 2, 3 and so on. The engine decides in that order, and {@link #decided()} tells how far it
+ * is. Refusals are told by {@link #nextRejection}. When there is no room a {@code try} method returns {@link #FULL} and nothing
+ * was sent: try again later, or do without.
  *
  * <p>One object belongs to one thread; make one for each. It takes a lane of its own while one is free
  * ({@code bridge.lanes}); others share a ring ({@link #hasLane()}). At most 64 producers are open at once in all processes. A

@@ -120,7 +120,8 @@ public final class Region {
             default -> BridgeLayout.isRing(found) ? found : BridgeLayout.RING_CELLS;
         };
         boolean some = count > 0 || kind == KIND_WATCHED && count == 0;
-        boolean inside = some && offset % ALIGNMENT == 0 && offset >= HEADER_BYTES && offset <= bytes && count <= (bytes - offset) / wanted;
+        boolean placed = offset % ALIGNMENT == 0 && offset >= HEADER_BYTES && offset <= bytes;
+        boolean inside = some && placed && count <= (bytes - offset) / wanted;
         if (found != wanted || !inside) {
             throw mismatch("section " + kind + " of the shared region has items of " + found + " bytes, or leaves it");
         }
