@@ -53,7 +53,6 @@ impl<E: EdgeStore> StateWith<E> {
         self.hash = target.hash;
         self.revisions.truncate(revision);
         self.branch += 1;
-        self.last_commit_unix_ms = target.unix_ms;
         let (hash, branch, edges) = (self.hash, self.branch, u64::from(target.edges));
         Ok(RollbackReport { from_revision, to_revision: revision, records, hash, branch, edges })
     }

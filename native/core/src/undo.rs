@@ -76,6 +76,10 @@ impl UndoPosition {
 /// Where an image lies: which pair of words is its first.
 pub(crate) type ImagePlace = u32;
 
+/// Places are below this: those who note them need a few other numbers beside. 64 GiB of images, which no configuration
+/// asks for, since a third of at most as much is for records.
+pub(crate) const IMAGE_PLACES_MAX: ImagePlace = ImagePlace::MAX - 1;
+
 pub(crate) struct UndoRing {
     records: HugeSlice<u64>,
     images: HugeSlice<u64>,
@@ -98,10 +102,14 @@ fn step_back(place: usize, count: usize, length: usize) -> usize {
 
 impl UndoRing {
     /// Rings of `bytes` in all (at least 64 KiB, so that any batch fits): a third for records and two for images, as a
-    /// move with 40 bytes of payload fills them. `None` where the system has not the memory.
+    /// move with 40 bytes of payload fills them. `None` where the system has not the memory, or places of images would not
+    /// fit into an [`ImagePlace`].
     pub(crate) fn new(bytes: usize) -> Option<UndoRing> {
         let records_max = bytes.max(64 * 1024) / 3 / RECORD_BYTES as usize;
         let pairs_max = 2 * records_max;
+        if pairs_max > IMAGE_PLACES_MAX as usize {
+            return None;
+        }
         let records = HugeSlice::new(records_max * RECORD_WORDS)?;
         let images = HugeSlice::new(pairs_max * 2)?;
         let (head, tail) = (UndoPosition::default(), UndoPosition::default());
@@ -178,7 +186,6 @@ impl UndoRing {
         self.head.records -= 1;
         self.image_place = step_back(self.image_place, record.image_words.next_multiple_of(2), self.images.len());
         self.head.pairs -= record.image_words.div_ceil(2) as u64;
-        // 64 GiB of pairs, the most that a configuration may ask for, are numbered by 32 bits.
         (self.image_place / 2) as ImagePlace
     }
 
