@@ -297,6 +297,55 @@ mod tests {
         }
     }
 
+    /// Different ends whose numbers lie closest below `end`.
+    fn closest_below(table: &EdgeTable, end: u64, nodes_max: u32, count: usize) -> Vec<(u32, u32)> {
+        let ends = (0..end).rev().map(|number| table.scramble.ends(number));
+        let valid = ends.filter(|(source, target)| source != target && *source < nodes_max && *target < nodes_max);
+        valid.take(count).collect()
+    }
+
+    /// Numbers next to each other are what most edges of one line are: here they fill the first lines, the last ones and
+    /// all of those behind these, for numbers of few bits, of exactly those of a tag, and of more.
+    #[test]
+    fn runs_of_numbers_fill_the_first_lines_and_all_behind_the_last() {
+        for (nodes_max, edges_max) in [
+            (64, 1_000),
+            (3_000, 1_700),
+            (1 << 20, 1_785),
+            (600_000, 8),
+            (1 << 21, 1_785),
+            (1 << 25, 700),
+            (1 << 22, 1),
+        ] {
+            for at_end in [true, false] {
+                let why = format!("{edges_max} edges over {nodes_max} nodes, at the end: {at_end}");
+                let mut table = EdgeTable::new(EdgeSizes { nodes_max, edges_max }, 23).unwrap();
+                let end = if at_end { 1 << table.scramble.bits() } else { 4 * u64::from(edges_max) };
+                let mut pairs = closest_below(&table, end, nodes_max, edges_max as usize);
+                let mut random = 9_u64;
+                for round in 1..4 {
+                    for (index, ends) in pairs.iter().enumerate() {
+                        assert_eq!(table.set(ends.0, ends.1, index as u32 + round), 0, "{why}");
+                    }
+                    for (index, ends) in pairs.iter().enumerate() {
+                        assert_eq!(table.mask(ends.0, ends.1), index as u32 + round, "{why}");
+                    }
+                    let mut found: Vec<_> = table.edges().map(|edge| (edge.source, edge.target)).collect();
+                    found.sort_unstable();
+                    let mut expected = pairs.clone();
+                    expected.sort_unstable();
+                    assert_eq!(found, expected, "{why}");
+                    (1..pairs.len()).for_each(|last| {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        pairs.swap(last, (random >> 33) as usize % (last + 1));
+                    });
+                    pairs.iter().for_each(|ends| assert_ne!(table.set(ends.0, ends.1, 0), 0, "{why}"));
+                    assert_eq!((table.count(), table.edges().count()), (0, 0), "{why}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn churn_leaves_searches_as_short_as_in_a_fresh_table() {
         let lines_read = |table: &EdgeTable| {
