@@ -423,6 +423,38 @@ fn a_change_too_large_for_one_repair_hides_the_labels_until_it_is_whole() {
     assert_eq!((pair.pathfinder.edges(), pair.totals().stale, pair.totals().fills), (0, 0, 1));
 }
 
+/// Revisions around the number of changes that one repair takes, and of two of them, while watches come and go, are
+/// filled and get stale.
+#[test]
+fn revisions_larger_than_one_repair_are_as_in_the_model_at_every_stage_of_a_watch() {
+    let (mut checked, mut stale) = (0, 0);
+    for seed in 0..80 {
+        let mut random = Random::new(seed ^ 0xb16);
+        let (nodes, kind) = (4 + random.below(40) as u32, random.below(6));
+        let mut pair = Pair::new(seed, nodes, nodes * nodes, 4, [UNLIMITED, 0, 3, 40][seed as usize % 4]);
+        for _ in 0..12 {
+            if pair.watches.len() < 4 {
+                pair.watch(random.below(u64::from(nodes)) as u32);
+            } else if random.below(3) == 0 {
+                assert!(pair.pathfinder.unwatch(pair.watches.swap_remove(random.below(4) as usize).0), "seed {seed}");
+            }
+            let around =
+                [0, WATCH_CHANGES_MAX as u64 - 2, 2 * WATCH_CHANGES_MAX as u64 - 2][random.below(8) as usize % 3];
+            (0..around + random.below(5)).for_each(|_| change(&mut random, &mut pair, kind));
+            pair.commit();
+            checked += pair.check();
+            pair.pathfinder.fill_watched(1 + random.below(30) as u32);
+            if random.below(4) == 0 {
+                pair.rollback(pair.revision - random.below(pair.revision.min(2) + 1));
+            }
+            checked += pair.check();
+        }
+        stale += pair.totals().stale;
+        pair.check_all_live();
+    }
+    assert!(checked > 1_000 && stale > 80, "{checked} compared, {stale} stale");
+}
+
 #[test]
 fn the_same_edges_give_the_same_labels_whatever_their_history() {
     for seed in 0..100 {
