@@ -42,7 +42,7 @@ pub struct Before {
 /// A set of directed edges, at most one for each ordered pair of different nodes, each with a mask that is not 0.
 ///
 /// One thread at a time. What it answers depends on the edges alone, never on the order in which they came, on the salt,
-/// or on earlier changes. It takes all memory when it is made.
+/// or on earlier changes. It takes all addresses when it is made, and asks no allocator afterwards.
 pub trait EdgeStore: Sized {
     /// Where an edge is looked for.
     type Place: Copy + Default;

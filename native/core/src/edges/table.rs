@@ -346,6 +346,49 @@ mod tests {
         }
     }
 
+    /// A change is set back with the step that it was told, however the edge has moved since, as with none.
+    #[test]
+    fn steps_of_long_ago_are_as_good_as_a_search() {
+        let mut steps_taken = 0;
+        for seed in 1..40_u64 {
+            let edges_max = 1 + (seed % 30) as u32 * 7;
+            let mut table = EdgeTable::new(EdgeSizes { nodes_max: 1 << 21, edges_max }, seed).unwrap();
+            let end = if seed % 2 == 0 { 1 << table.scramble.bits() } else { 1_000 };
+            let pairs = closest_below(&table, end, 1 << 21, edges_max as usize);
+            let (mut model, mut undo) = (BTreeMap::new(), vec![]);
+            let mut random = seed;
+            for round in 0..3_000_u32 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if (random >> 40) % 400 == 0 {
+                    while let Some((ends, Before { mask, step })) = undo.pop() {
+                        let (source, target): (u32, u32) = ends;
+                        table.set_again(table.place(source, target), step, mask);
+                        if mask == 0 {
+                            model.remove(&ends)
+                        } else {
+                            model.insert(ends, mask)
+                        };
+                        assert_eq!(table.mask(source, target), mask, "seed {seed}, round {round}");
+                    }
+                    assert_eq!((table.count(), model.len()), (0, 0), "seed {seed}, round {round}");
+                    continue;
+                }
+                let ends = pairs[(random >> 33) as usize % pairs.len()];
+                let mask = if random >> 62 == 0 { 0 } else { round + 1 };
+                let before = table.set_at(table.place(ends.0, ends.1), mask);
+                let known = if mask == 0 { model.remove(&ends) } else { model.insert(ends, mask) };
+                assert_eq!(before.mask, known.unwrap_or(0), "seed {seed}, round {round}");
+                steps_taken += u64::from(before.step > 0);
+                undo.push((ends, before));
+            }
+            assert!(
+                table.edges().all(|edge| model.get(&(edge.source, edge.target)) == Some(&edge.mask)),
+                "seed {seed}"
+            );
+        }
+        assert!(steps_taken > 10_000, "{steps_taken} edges lay behind their home");
+    }
+
     #[test]
     fn churn_leaves_searches_as_short_as_in_a_fresh_table() {
         let lines_read = |table: &EdgeTable| {

@@ -49,6 +49,7 @@ pub struct VLine {
     nodes_max: u32,
     edges_max: u32,
     count: u32,
+    /// Words that changes moved to another place so far; what one change moves has a bound: [`VLine::LINES_MOVED_MAX`].
     words_moved: u64,
 }
 
@@ -122,7 +123,7 @@ pub struct EdgeKey {
 impl EdgeStore for VLine {
     type Place = EdgeKey;
 
-    /// `None` also for more than 2^27 nodes, or about 10^9 edges.
+    /// `None` also for more than 2^27 nodes, or so many edges (above 7 · 10^8) that places would not fit 32 bits.
     fn new(sizes: EdgeSizes, salt: u64) -> Option<VLine> {
         VLine::with_memory(sizes, salt, true)
     }
@@ -265,12 +266,6 @@ impl VLine {
         let head = Head(self.words[source as usize]);
         let words = if head.is_node() { head.children() } else { head.cells() };
         self.words[words].iter().step_by(LINE_CELLS).for_each(prefetch);
-    }
-
-    /// Lines of 64 bytes that changes have moved to another place so far, rounded down. What one change moves has a
-    /// bound: [`VLine::LINES_MOVED_MAX`].
-    pub fn lines_moved(&self) -> u64 {
-        self.words_moved / LINE_CELLS as u64
     }
 
     /// Where the leaf is that the target lies in or would go to.
