@@ -189,6 +189,18 @@ fn damaged_cut_and_oversized_files_change_nothing() {
 }
 
 #[test]
+fn a_pipe_that_nobody_writes_to_is_refused_and_never_waited_for() {
+    let engine = open(1_000, 2_000, "");
+    for name in ["pipe.arcs", "pipe.lsg"] {
+        let pipe = Scratch::new(name, &[]);
+        std::fs::remove_file(&pipe.0).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
+        let error = engine.load_map(&pipe.0).unwrap_err();
+        assert!(matches!(&error, EngineError::Io(text) if text.contains("not a plain file")), "{name}: {error}");
+    }
+}
+
+#[test]
 fn a_file_that_shrinks_while_it_is_read_is_an_error() {
     let file = Scratch::new("shrinks.arcs", &bytes(&arcs(30_000)));
     let engine = open(1_000, 40_000, "");
