@@ -260,12 +260,23 @@ public final class WatchedDistances implements AutoCloseable {
         return true;
     }
 
-    /** Gives the watch back. A second close does nothing, and so does one after the engine's. */
+    /**
+     * Gives the watch back; while too many routes wait, waits for room among them. A second close does nothing, and so does
+     * one after the engine's.
+     *
+     * @throws EngineException when the engine did not take it within 60 s ({@link Status#OVERLOADED},
+     *     {@link Status#TIMEOUT}); the watch is in use until it is closed again
+     */
     @Override
     public void close() {
         if (!closed) {
             closed = true;
-            NativeWatches.remove(engine, watch);
+            try {
+                NativeWatches.remove(engine, watch);
+            } catch (EngineException refused) {
+                closed = false;
+                throw refused;
+            }
         }
     }
 
