@@ -307,11 +307,11 @@ impl<E: EdgeStore> StateWith<E> {
 
     fn set_edge(&mut self, edge: EdgeChange, place: E::Place) {
         let before = self.edges.set_at(place, edge.mask);
-        if before == edge.mask {
+        if before.mask == edge.mask {
             return;
         }
         self.undo.push_edge(edge.source, edge.target, before);
-        self.rehash_edge(edge, before);
+        self.rehash_edge(edge, before.mask);
         self.changes.push(edge);
     }
 

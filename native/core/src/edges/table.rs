@@ -18,7 +18,7 @@ use lodestone_memory::edge_line::{EDGE_LINE_CELLS, EDGE_TAG_BITS, EdgeLine};
 use lodestone_memory::huge::{HugeSlice, prefetch};
 
 use super::scramble::Scramble;
-use super::{EdgeChange, EdgeSizes, EdgeStore};
+use super::{Before, EdgeChange, EdgeSizes, EdgeStore};
 
 /// Edges for which [`SHARE_LINES`] lines have room on average. With 5.4 of seven cells in use, at `edges_max`, 1.14 lines
 /// are read on average to find an edge. With 6 it would be 1.31 for 11 percent less memory, with 5 it would be 1.09 for 7
@@ -29,6 +29,8 @@ const SHARE_LINES: usize = 14;
 /// How far from its home line an edge may lie. For one to lie further, more than 1,792 edges would have to have their homes
 /// in so many lines, where 1,371 have at `edges_max`: eleven standard deviations more than the average.
 const WINDOW_LINES: usize = 256;
+
+const _: () = assert!(WINDOW_LINES - 1 <= u8::MAX as usize);
 
 /// The table of edges.
 pub struct EdgeTable {
@@ -41,11 +43,11 @@ pub struct EdgeTable {
 }
 
 /// Where an edge is, or would go.
-struct Place {
+struct Found {
     line: usize,
     cell: usize,
     /// The edge is there; otherwise the cell is free.
-    found: bool,
+    used: bool,
 }
 
 fn tag_of(scrambled: u64) -> u64 {
@@ -91,29 +93,35 @@ impl EdgeStore for EdgeTable {
         prefetch(&self.lines[home + 1]);
     }
 
+    #[inline(always)]
+    fn prefetch_again(&self, place: u64, step: u8) {
+        prefetch(&self.lines[self.home(place) + usize::from(step)]);
+    }
+
     #[inline]
     fn mask_at(&self, place: u64) -> u32 {
-        let Place { line, cell, .. } = self.find(place);
+        let Found { line, cell, .. } = self.find(self.home(place), tag_of(place));
         // A free cell has mask 0.
         self.lines[line].mask(cell)
     }
 
     #[inline]
-    fn set_at(&mut self, place: u64, mask: u32) -> u32 {
-        let Place { line, cell, found } = self.find(place);
-        let cells = &mut self.lines[line];
-        let before = cells.mask(cell);
-        match (found, mask) {
-            (false, 0) => {}
-            (false, _) => {
-                debug_assert!(self.count < self.edges_max);
-                cells.put(cell, tag_of(place), mask);
-                self.count += 1;
-            }
-            (true, 0) => self.remove(line, cell),
-            (true, _) => cells.set_mask(cell, mask),
-        }
-        before
+    fn set_at(&mut self, place: u64, mask: u32) -> Before {
+        let (home, tag) = (self.home(place), tag_of(place));
+        let found = self.find(home, tag);
+        Before { mask: self.set_found(&found, tag, mask), step: (found.line - home) as u8 }
+    }
+
+    #[inline]
+    fn set_again(&mut self, place: u64, step: u8, mask: u32) {
+        let (home, tag) = (self.home(place), tag_of(place));
+        let line = home + usize::from(step);
+        // The tag tells the edge in every line that it may lie in.
+        let found = match self.lines[line].find(tag) {
+            Some(cell) => Found { line, cell, used: true },
+            None => self.find(home, tag),
+        };
+        self.set_found(&found, tag, mask);
     }
 
     fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_ {
@@ -153,18 +161,34 @@ impl EdgeTable {
     }
 
     #[inline(always)]
-    fn find(&self, scrambled: u64) -> Place {
-        let tag = tag_of(scrambled);
-        let home = self.home(scrambled);
+    fn find(&self, home: usize, tag: u64) -> Found {
         for line in home..self.lines.len().min(home + WINDOW_LINES) {
             if let Some(cell) = self.lines[line].find(tag) {
-                return Place { line, cell, found: true };
+                return Found { line, cell, used: true };
             }
             if let Some(cell) = self.lines[line].free() {
-                return Place { line, cell, found: false };
+                return Found { line, cell, used: false };
             }
         }
         panic!("{WINDOW_LINES} full lines in a row behind line {home}: that many edges cannot collide by chance")
+    }
+
+    /// Sets what was found, or puts a new edge there; returns the mask from before.
+    #[inline(always)]
+    fn set_found(&mut self, found: &Found, tag: u64, mask: u32) -> u32 {
+        let line = &mut self.lines[found.line];
+        let before = line.mask(found.cell);
+        match (found.used, mask) {
+            (false, 0) => {}
+            (false, _) => {
+                debug_assert!(self.count < self.edges_max);
+                line.put(found.cell, tag, mask);
+                self.count += 1;
+            }
+            (true, 0) => self.remove(found.line, found.cell),
+            (true, _) => line.set_mask(found.cell, mask),
+        }
+        before
     }
 
     /// Empties the cell. Where its line was full, edges may have gone on to later lines for want of a cell here: one of
@@ -277,8 +301,9 @@ mod tests {
     fn churn_leaves_searches_as_short_as_in_a_fresh_table() {
         let lines_read = |table: &EdgeTable| {
             let read = table.edges().map(|edge| {
-                let scrambled = table.scramble.of(edge.source, edge.target);
-                table.find(scrambled).line - table.home(scrambled) + 1
+                let place = table.place(edge.source, edge.target);
+                let home = table.home(place);
+                table.find(home, tag_of(place)).line - home + 1
             });
             read.sum::<usize>() as f64 / f64::from(table.count())
         };

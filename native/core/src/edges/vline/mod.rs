@@ -29,7 +29,7 @@ use lodestone_memory::huge::{HugeSlice, prefetch};
 use self::blocks::{Blocks, pages_for};
 use self::head::Head;
 use self::leaf::{LINE_CELLS, Place};
-use super::{EdgeChange, EdgeSizes, EdgeStore};
+use super::{Before, EdgeChange, EdgeSizes, EdgeStore};
 
 /// Words of a page of blocks. Large ones waste less at their end; a small store has small ones, since each class may
 /// have a page that is hardly used.
@@ -171,32 +171,9 @@ impl EdgeStore for VLine {
         }
     }
 
-    fn set_at(&mut self, EdgeKey { source, target, hash }: EdgeKey, mask: u32) -> u32 {
-        let place = self.leaf_of(source, hash);
-        let head = Head(self.words[place.head]);
-        let cells = &mut self.words[head.cells()];
-        match leaf::find(cells, target, place.hash) {
-            Place::Found(cell) => {
-                let before = leaf::mask_of(cells[cell]);
-                if mask == 0 {
-                    self.remove(source, hash, place, cell);
-                } else {
-                    cells[cell] = leaf::cell_of(target, mask);
-                }
-                before
-            }
-            Place::Free(_) | Place::Full if mask == 0 => 0,
-            Place::Free(cell) if head.has_room() => {
-                cells[cell] = leaf::cell_of(target, mask);
-                self.count_one_more(source, hash);
-                0
-            }
-            Place::Free(_) | Place::Full => {
-                self.insert_with_room(source, hash, leaf::cell_of(target, mask));
-                self.count_one_more(source, hash);
-                0
-            }
-        }
+    fn set_at(&mut self, EdgeKey { source, target, hash }: EdgeKey, mask: u32) -> Before {
+        let mask_before = self.change(source, target, hash, mask);
+        Before { mask: mask_before, step: 0 }
     }
 
     fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_ {
@@ -225,6 +202,35 @@ impl VLine {
             count: 0,
             words_moved: 0,
         })
+    }
+
+    /// Sets the edge to the mask and returns the mask from before.
+    fn change(&mut self, source: u32, target: u32, hash: u32, mask: u32) -> u32 {
+        let place = self.leaf_of(source, hash);
+        let head = Head(self.words[place.head]);
+        let cells = &mut self.words[head.cells()];
+        match leaf::find(cells, target, place.hash) {
+            Place::Found(cell) => {
+                let before = leaf::mask_of(cells[cell]);
+                if mask == 0 {
+                    self.remove(source, hash, place, cell);
+                } else {
+                    cells[cell] = leaf::cell_of(target, mask);
+                }
+                before
+            }
+            Place::Free(_) | Place::Full if mask == 0 => 0,
+            Place::Free(cell) if head.has_room() => {
+                cells[cell] = leaf::cell_of(target, mask);
+                self.count_one_more(source, hash);
+                0
+            }
+            Place::Free(_) | Place::Full => {
+                self.insert_with_room(source, hash, leaf::cell_of(target, mask));
+                self.count_one_more(source, hash);
+                0
+            }
+        }
     }
 
     /// Bytes of addresses that a store of these sizes takes.
