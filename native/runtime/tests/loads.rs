@@ -127,7 +127,11 @@ fn wrong_arcs_are_named_by_their_number_with_what_would_do() {
     let good = arcs(3_000);
     let cases = [
         (Edge { source: 5, target: 1_000, mask: 1 }, "node 1000", "graph.nodes_max to 1001"),
-        (Edge { source: u32::MAX, target: 1, mask: 1 }, "node 4294967295", "graph.nodes_max to 4294967296"),
+        (
+            Edge { source: u32::MAX, target: 1, mask: 1 },
+            "node 4294967295",
+            "most that graph.nodes_max may be, 134217728",
+        ),
         (Edge { source: 6, target: 6, mask: 1 }, "node 6 to itself", "leave such arcs out"),
         (Edge { source: 6, target: 7, mask: 0 }, "mask 0", "moves"),
     ];

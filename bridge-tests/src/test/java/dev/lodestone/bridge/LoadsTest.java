@@ -239,6 +239,20 @@ class LoadsTest {
     }
 
     @Test
+    void noAdviceIsGivenThatCannotBeFollowed() {
+        try (Engine engine = open(1_000, "thread")) {
+            EngineException full = assertThrows(EngineException.class,
+                    () -> engine.graph().bulkLoad(Long.MAX_VALUE, (done, total, elapsed) -> true));
+            assertEquals(Status.GRAPH_FULL, full.status());
+            assertTrue(full.getMessage().contains("What to do: leave out what is beyond the most that graph.edges_max may be, "
+                    + "200000000 (now 1000)"), full.getMessage());
+            EngineException outside = assertThrows(EngineException.class, () -> engine.graph().put(1, -1, 1));
+            assertTrue(outside.getMessage().contains("node 4294967295") && outside.getMessage().contains("leave out"),
+                    outside.getMessage());
+        }
+    }
+
+    @Test
     void thePathOfNothingIsNoFile() {
         try (Engine engine = open(1_000, "thread")) {
             EngineException none = assertThrows(EngineException.class, () -> engine.graph().load(Path.of("")));
