@@ -22,8 +22,8 @@ import java.util.function.BooleanSupplier;
  *
  * <p>Any thread may read, at the same time as others, and any may close. What is read belongs to exactly one revision, which
  * follows the engine's within about 20 ms, or when the long routes asked before are found ({@link #awaitCommit} waits for one);
- * {@link #distances} reads several nodes at one revision. While the distances are computed, for the first time or after too large a change, reading throws
- * {@link DistancesNotReadyException}. A failed engine's distances stay readable as they were.
+ * {@link #distances} reads several nodes at one revision. While the distances are computed, for the first time or after too
+ * large a change, reading throws {@link DistancesNotReadyException}. A failed engine's distances stay readable as they were.
  *
  * <p>A watch that is not closed is in use until its engine closes. After either, reading throws {@link EngineClosedException}.
  */
