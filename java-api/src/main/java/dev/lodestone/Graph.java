@@ -195,7 +195,8 @@ public final class Graph {
      * @param source the node, unsigned
      * @return its distances; close them to give the watch back
      * @throws EngineException when the node is not below {@code graph.nodes_max} ({@link Status#OUT_OF_BOUNDS}), or all
-     *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL})
+     *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL}), or too many routes wait
+     *     ({@link Status#OVERLOADED}), or those before it took a minute ({@link Status#TIMEOUT}); none is in use then
      */
     public WatchedDistances watch(int source) {
         return new WatchedDistances(engine, NativeWatches.add(engine, source), source);
