@@ -172,19 +172,23 @@ impl Feed {
     }
 
     /// Has a route found: on the pathfinder's thread, later, or here and now. Full: the request comes back.
-    pub(crate) fn route(&mut self, request: RouteRequest) -> Result<(), RouteRequest> {
+    ///
+    /// # Errors
+    /// [`PathfinderGone`]: nobody will ever answer.
+    pub(crate) fn route(&mut self, request: RouteRequest) -> Result<Option<RouteRequest>, PathfinderGone> {
         match &mut self.way {
             Way::Inline(finder) => {
                 // The copy stands where the engine stands.
                 finder.serve(&request, |_, _| {});
-                Ok(())
+                Ok(None)
             }
             Way::Thread { routes, pathfinder, .. } => match routes.try_send(request) {
                 Ok(()) => {
                     pathfinder.unpark();
-                    Ok(())
+                    Ok(None)
                 }
-                Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => Err(request),
+                Err(TrySendError::Full(request)) => Ok(Some(request)),
+                Err(TrySendError::Disconnected(_)) => Err(PathfinderGone),
             },
         }
     }
@@ -215,7 +219,12 @@ fn push_all(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+    use std::time::Instant;
+
     use super::*;
+    use crate::routes::RouteReply;
+    use crate::watching::WatchRequest;
 
     #[test]
     fn the_ring_holds_a_whole_window_of_moves() {
@@ -229,6 +238,23 @@ mod tests {
         assert!(changes.is_full());
         let chunk = intake.read_chunk(window.len()).unwrap();
         assert!(chunk.into_iter().eq(window.iter().copied()));
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_route_back_and_a_dead_pathfinder_is_told_apart() {
+        let (changes, _intake) = ring(1, false).unwrap();
+        let (routes, queue) = sync_channel(1);
+        let way = Way::Thread { changes, routes, pathfinder: thread::current() };
+        let mut feed = Feed::new(way, AfterRollback::default(), Counters::detached());
+        let request = |feed: &Feed| {
+            let reply = RouteReply::Watch(WatchRequest::Remove { id: 1, reply: sync_channel(1).0 });
+            RouteRequest { standing: feed.standing(0), asked: Instant::now(), reply }
+        };
+        let (first, second, third) = (request(&feed), request(&feed), request(&feed));
+        assert!(feed.route(first).unwrap().is_none());
+        assert!(feed.route(second).unwrap().is_some(), "the queue is full");
+        drop(queue);
+        assert!(feed.route(third).is_err(), "nobody is there");
     }
 
     #[test]
