@@ -13,6 +13,7 @@ mod host;
 mod limit;
 mod paced;
 mod pages;
+mod rings;
 mod rollback;
 mod turns;
 mod world;
@@ -23,10 +24,12 @@ use figures::Figures;
 use turns::Turns;
 
 const USAGE: &str = "usage: lodestone-bench core|uniform|rmat|tiled|rollback|paced [--quick] [--turns]
+       lodestone-bench rings FOLDER CORE
   core      bump pages, channel
   uniform, rmat, tiled   one graph: load, changes, a growing hub, shortest paths; uniform with its peers
   rollback  going back, and memory over many moves
   paced     moves at a fixed schedule, alone and beside routes
+  rings     the other side of the Java benchmark of rings: a region in this folder, the thread on this core
   --quick   small sizes and few rounds, to try the program
   --turns   ask for the rounds of contenders in other processes (see benchmarks/graph.py)";
 
@@ -134,6 +137,16 @@ fn main() -> ExitCode {
     let Some((what, options)) = arguments.split_first() else {
         return usage();
     };
+    if what == "rings" {
+        let [folder, core] = options else {
+            return usage();
+        };
+        let Ok(core) = core.parse() else {
+            return usage();
+        };
+        rings::serve(folder, core);
+        return ExitCode::SUCCESS;
+    }
     if !options
         .iter()
         .all(|option| option == "--quick" || option == "--turns")

@@ -8,6 +8,7 @@ use lodestone_core::{
 };
 use lodestone_memory::header::Header;
 use lodestone_memory::page::PAGE_BYTES;
+use lodestone_memory::rings::BridgeSizes;
 use lodestone_memory::{
     Page, PagePool, Record, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status,
 };
@@ -77,6 +78,11 @@ impl<'a, E: EdgeStore> World<'a, E> {
             nodes_max: graph.nodes + room.nodes_more,
             slots_max: room.slots,
             watches_max: 0,
+            bridge: BridgeSizes {
+                lanes: 1,
+                lane_bytes: 4096,
+                ring_bytes: 4096,
+            },
             touch: true,
             abi_fingerprint: 0,
             start_unix_ms: 1,
