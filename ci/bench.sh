@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
-#   bridge: slots and events read from Java    core: bump pages and channel    quic: whole moves, handshakes
+#   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240)
+#   core: bump pages and channel    quic: whole moves, handshakes
+#   bridge-quick: the lanes, the ring and all of their peers for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
 #   graph-quick: the same with small sizes and a debug build, to see that it works; no results are kept
 # Rounds alternate all contenders of a group, so that a slow minute of the machine hits each of them alike.
 # Nothing else should run meanwhile. All groups together take about twenty minutes.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|core|graph|graph-quick|quic}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|quic}
 bridge_rounds=${ROUNDS:-5}
 quic_rounds=${ROUNDS:-3}
+ring_seconds=${RING_SECONDS:-240}
 raw=benchmarks/results/raw
 began=$SECONDS
 mkdir -p "$raw"
@@ -31,10 +34,20 @@ rust_benchmarks() {
         cargo build --manifest-path native/Cargo.toml --release --locked -p lodestone-benchmarks
 }
 
+# rings RAW PROGRAM SECONDS OPTION…: lanes and ring beside their peers; the flag that opens jdk.internal.misc is for two of those.
+rings() {
+    local raw=$1 program=$2 seconds=$3
+    ci/with-tools.sh java --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
+        --add-opens java.base/jdk.internal.misc=ALL-UNNAMED -Dagrona.disable.bounds.checks=true \
+        -cp 'benchmarks/target/classes:benchmarks/target/lib/*' dev.lodestone.benchmarks.rings.RingBenchmark \
+        "$raw" "$program" /dev/shm "$seconds" "${@:4}"
+}
+
 bridge() {
     local round
     local java=(ci/with-tools.sh java --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow
         -cp 'benchmarks/target/classes:benchmarks/target/lib/*')
+    rust_benchmarks
     java_benchmarks
     rm -f "$raw"/bridge-*.json
     for round in $(seq "$bridge_rounds"); do
@@ -45,7 +58,20 @@ bridge() {
     done
     ci/step.sh bench-bridge-exact 'events, and what reads allocate' "${java[@]}" \
         dev.lodestone.benchmarks.ExactReads "$raw/bridge-exact.json"
+    echo "-- lanes and ring beside other queues (at most $ring_seconds s)" >&2
+    rings "$raw/bridge-rings.json" native/target/release/lodestone-bench "$ring_seconds"
     claims bridge
+}
+
+bridge_quick() {
+    local folder=target/bench-quick
+    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    compgen -G 'benchmarks/target/lib/aeron-driver-*.jar' >/dev/null || java_benchmarks
+    mkdir -p "$folder"
+    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench 10 --quick
+    # What JMH measures is not tried here.
+    python3 benchmarks/claims.py --check bridge 'ci/bench.sh bridge-quick' "$raw"/bridge-slots-*.json \
+        "$raw"/bridge-exact.json "$folder"/bridge-rings.json >"$folder/claims-bridge.txt"
 }
 
 core() {
@@ -95,6 +121,11 @@ all)
     bridge
     ;;
 bridge | core | graph | quic) "$wanted" ;;
+bridge-quick)
+    bridge_quick
+    passed "the bridge benchmark works, $((SECONDS - began)) s; its figures mean nothing"
+    exit 0
+    ;;
 graph-quick)
     graph_quick
     passed "the graph benchmark works, $((SECONDS - began)) s; its figures mean nothing"

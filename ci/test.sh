@@ -19,6 +19,9 @@ ci/with-tools.sh mvn -B -ntp verify -Dlodestone.cargo.tests.skip=true -Dlodeston
 echo '== The graph benchmark, small'
 ci/bench.sh graph-quick
 
+echo '== The bridge benchmark, for a moment'
+ci/bench.sh bridge-quick
+
 echo '== The example of README.md'
 ci/readme.sh
 

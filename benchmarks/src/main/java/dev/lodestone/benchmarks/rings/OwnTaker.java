@@ -1,0 +1,88 @@
+package dev.lodestone.benchmarks.rings;
+
+import dev.lodestone.internal.Producer;
+import dev.lodestone.internal.Region;
+import dev.lodestone.internal.Sleeper;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** Our other side: the engine's end of the bridge in a process of its own, and its region as this JVM sees it. */
+final class OwnTaker implements AutoCloseable {
+    private static final long AT_GENERATION = 24;
+
+    private final Process process;
+    private final BufferedReader answers;
+    private final Writer orders;
+    private final Region region;
+
+    /**
+     * Starts it.
+     *
+     * @param program path of lodestone-bench
+     * @param folder where the region's file goes
+     * @throws IOException when it does not start
+     */
+    OwnTaker(String program, String folder) throws IOException {
+        process = new ProcessBuilder(program, "rings", folder, Integer.toString(Cores.TAKER))
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        answers = process.inputReader();
+        orders = process.outputWriter();
+        String said = answers.readLine();
+        if (said == null || !said.startsWith("region ")) {
+            throw new IOException(program + " said " + said);
+        }
+        region = map(Path.of(said.substring("region ".length())));
+    }
+
+    private static Region map(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            MemorySegment all = channel.map(MapMode.READ_WRITE, 0, channel.size(), Arena.global());
+            all.load();
+            return new Region(all.address(), all.byteSize(), all.get(ValueLayout.JAVA_LONG, AT_GENERATION));
+        }
+    }
+
+    Region region() {
+        return region;
+    }
+
+    Producer producer(boolean wantsLane) {
+        return Producer.register(region, Sleeper.EMBEDDED, 0, wantsLane);
+    }
+
+    /**
+     * Orders a trial, and returns once it is ready.
+     *
+     * @param order the line
+     */
+    void order(String order) {
+        try {
+            orders.write(order + "\n");
+            orders.flush();
+            if (!"ready".equals(answers.readLine())) {
+                throw new IllegalStateException("the process that takes our records ended");
+            }
+        } catch (IOException broken) {
+            throw new UncheckedIOException(broken);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            orders.close();
+            process.waitFor();
+        } catch (IOException | InterruptedException failure) {
+            process.destroyForcibly();
+        }
+    }
+}
