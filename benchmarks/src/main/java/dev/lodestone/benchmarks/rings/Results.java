@@ -9,7 +9,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** What every trial gave: {@code rings.ROW.NAME[.p50|.p99].near|far}, one value a trial. */
+/** What every trial gave: {@code rings.ROW.NAME[.p50|.p99].near|far}, one value a trial; calls have no place. */
 final class Results {
     private static final String OURS = "ours";
     private static final String BEST = "best_peer";
@@ -31,6 +31,16 @@ final class Results {
             return;
         }
         values.computeIfAbsent("rings." + figure + place(placement), name -> new ArrayList<>()).add(value);
+    }
+
+    /**
+     * Keeps a value that has nothing to do with another core.
+     *
+     * @param figure row and name
+     * @param value the value
+     */
+    void add(String figure, double value) {
+        values.computeIfAbsent("rings." + figure, name -> new ArrayList<>()).add(value);
     }
 
     private static String place(Placement placement) {
