@@ -18,6 +18,8 @@ public final class Producer {
     private static final long STAGE_LEAVING = 3;
     private static final long STAGE_MASK = 0xff;
     private static final long EPOCH_MASK = 0xff_ffff;
+    private static final int ORDER_STRANGERS = 1;
+    private static final int ORDER_NONE = 2;
     private static final int LOOKS_BEFORE_SLEEP = 2_000;
 
     private final Region region;
@@ -28,6 +30,7 @@ public final class Producer {
     private final int lane;
     private final MemorySegment bell;
     private final MemorySegment engineBell;
+    private final boolean fences;
     private long rejection;
     private long missed;
 
@@ -40,6 +43,11 @@ public final class Producer {
         this.lane = lane;
         this.bell = ALL.asSlice(address + BridgeLayout.PRODUCER_BELL, Integer.BYTES);
         this.engineBell = ALL.asSlice(region.bell(), Integer.BYTES);
+        this.fences = switch (region.order()) {
+            case ORDER_NONE -> false;
+            case ORDER_STRANGERS -> !sleeper.isOrdered();
+            default -> true;
+        };
     }
 
     /**
@@ -146,8 +154,11 @@ public final class Producer {
 
     /** After a commit: wakes the engine thread if it sleeps. */
     void ringEngine() {
-        // Pairs with the engine's own fence: either it sees the commit before it sleeps, or this sees that it sleeps.
-        VarHandle.fullFence();
+        // Pairs with the engine's barrier: either it sees the commit before it sleeps, or this sees that it sleeps. Where that
+        // barrier orders this processor too, only the compiler has to keep the order, and opaque accesses make it.
+        if (fences) {
+            VarHandle.fullFence();
+        }
         if (Words.opaqueInt(region.bell()) == BridgeLayout.BELL_ASLEEP
                 && Words.replaceInt(region.bell(), BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE)) {
             sleeper.wake(engineBell);

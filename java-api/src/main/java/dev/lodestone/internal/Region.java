@@ -64,6 +64,7 @@ public final class Region {
     private static final int KIND_RING = 9;
     private static final int KIND_REPLIES = 10;
     private static final long AT_BELL = 1_536;
+    private static final long AT_ORDER = 1_540;
     /** What sections begin at a multiple of, so that every cell is a cache line. */
     private static final long ALIGNMENT = 64;
 
@@ -294,6 +295,15 @@ public final class Region {
      */
     public long bell() {
         return base + AT_BELL;
+    }
+
+    /**
+     * Who has to have a barrier of its own before it looks at that half word.
+     *
+     * @return 0 everyone, 1 processes that did not sign up for the engine's barrier, 2 nobody
+     */
+    int order() {
+        return Words.opaqueInt(base + AT_ORDER);
     }
 
     /**
