@@ -62,32 +62,24 @@ public final class Producer {
      */
     public static Producer register(Region region, Sleeper sleeper, int tenant, boolean wantsLane) {
         ProcessIdentity process = ProcessIdentity.own();
-        while (true) {
-            int entry = take(region, process);
+        for (int entry = 0; entry < region.producersMax(); entry++) {
             long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES;
-            long registering = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
+            long found = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
+            long epoch = (found >>> Byte.SIZE) + 1 & EPOCH_MASK;
+            long taken = STAGE_REGISTERING | epoch << Byte.SIZE | process.pid() << Integer.SIZE;
+            if ((found & STAGE_MASK) != STAGE_FREE || !Words.replace(at + BridgeLayout.PRODUCER_STATE, found, taken)) {
+                continue;
+            }
             Words.putOpaque(at + BridgeLayout.PRODUCER_START, process.startTicks());
             Words.putOpaque(at + BridgeLayout.PRODUCER_NAMESPACE, process.namespace());
             Words.putOpaque(at + BridgeLayout.PRODUCER_SIGN, System.currentTimeMillis());
-            int lane = wantsLane ? takeLane(region, owner(entry, registering)) : -1;
+            int lane = wantsLane ? takeLane(region, owner(entry, taken)) : -1;
             Words.putOpaque(at + BridgeLayout.PRODUCER_PLACE, lane + 1L | (long) tenant << Integer.SIZE);
-            long live = registering & ~STAGE_MASK | STAGE_LIVE;
-            if (Words.replace(at + BridgeLayout.PRODUCER_STATE, registering, live)) {
+            long live = taken & ~STAGE_MASK | STAGE_LIVE;
+            if (Words.replace(at + BridgeLayout.PRODUCER_STATE, taken, live)) {
                 return new Producer(region, sleeper, entry, live, lane);
             }
-            // The engine took the registration for that of a process that died in it: once more.
-        }
-    }
-
-    private static int take(Region region, ProcessIdentity process) {
-        for (int entry = 0; entry < region.producersMax(); entry++) {
-            long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES + BridgeLayout.PRODUCER_STATE;
-            long found = Words.acquire(at);
-            long epoch = (found >>> Byte.SIZE) + 1 & EPOCH_MASK;
-            long wanted = STAGE_REGISTERING | epoch << Byte.SIZE | process.pid() << Integer.SIZE;
-            if ((found & STAGE_MASK) == STAGE_FREE && Words.replace(at, found, wanted)) {
-                return entry;
-            }
+            // The engine took the registration for that of a process that died in it: the next entry.
         }
         region.requireOpen();
         throw new EngineException(Status.OVERLOADED, "all " + region.producersMax() + " producers of commands are taken. "
