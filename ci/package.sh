@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The jars that a user needs, with the native library of this platform as a classifier, in target/package; then a program
-# outside the repository opens an engine with nothing but them, once from the class path and once from the module path.
+# What a user needs, in target/package: the jars, with the native library of this platform as a classifier, and lodestoned.
+# Then a program outside the repository opens an engine with nothing but the jars, once from the class path and once from
+# the module path.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 package=$PWD/target/package
@@ -13,6 +14,8 @@ mkdir -p "$package"
 version=$(sed -n 's/^ *<version>\(.*\)<\/version>.*/\1/p' pom.xml | head -n 1)
 # lib/ holds what java-api needs at run time: the bindings, the library of this platform, the YAML parser.
 cp "java-api/target/lodestone-$version.jar" java-api/target/lib/*.jar "$package"
+# The stand-alone engine needs nothing beside it but the C library of the system.
+cp native/target/release/lodestoned "$package"
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
