@@ -197,7 +197,8 @@ public final class Graph {
      *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL})
      */
     public WatchedDistances watch(int source) {
-        return new WatchedDistances(engine, NativeWatches.add(engine, source), source);
+        long watch = NativeWatches.add(engine, source);
+        return new WatchedDistances(engine.region(), () -> NativeWatches.remove(engine, watch), watch, source);
     }
 
     private RouteBatch find(int[] sources, int[] targets, Duration timeout) {
