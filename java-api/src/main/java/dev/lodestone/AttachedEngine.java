@@ -24,6 +24,10 @@ import java.util.Optional;
  * without closing it, what it left stays readable, {@link #isAlive()} is false and {@link #state()} is
  * {@link EngineState#GONE}; the next engine of the same folder is another one, to be attached to anew.
  *
+ * <p>Whoever may write the file of the region may also cut it short. Reading what is not there any more throws
+ * {@link EngineGoneException}; as a JVM may notice that a moment late, it can also be an {@link InternalError} at the code that
+ * called.
+ *
  * <p>Any thread. The memory of the region is held until {@link #close()}, also when the engine is gone.
  */
 public final class AttachedEngine implements EngineView {
@@ -102,7 +106,11 @@ public final class AttachedEngine implements EngineView {
      */
     public Optional<WatchedDistances> watchedDistances(int source) {
         region.requireOpen();
-        return WatchedDistances.find(region, source);
+        try {
+            return WatchedDistances.find(region, source);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     @Override

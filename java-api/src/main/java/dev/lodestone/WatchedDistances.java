@@ -69,7 +69,7 @@ public final class WatchedDistances implements AutoCloseable {
     /** The watch that somebody has begun on this source, if there is one; reading only. */
     static Optional<WatchedDistances> find(Region region, int source) {
         for (int place = 0; place < region.watchesMax(); place++) {
-            long watch = usedBy(region, region.watch(place), source);
+            long watch = usedBy(region.watch(place), source);
             if (watch != 0 && (int) watch == place) {
                 return Optional.of(new WatchedDistances(region, () -> { }, watch, source));
             }
@@ -78,16 +78,12 @@ public final class WatchedDistances implements AutoCloseable {
     }
 
     /** The id of the watch at a head, 0 when it is free, of another source, or just changing hands. */
-    private static long usedBy(Region region, long head, int source) {
-        try {
-            long watch = Words.acquire(head + AT_ID);
-            long sourceAndState = Words.acquire(head + AT_STATE);
-            VarHandle.acquireFence();
-            boolean used = (int) sourceAndState == source && sourceAndState >>> Integer.SIZE != FREE;
-            return used && Words.opaque(head + AT_ID) == watch ? watch : 0;
-        } catch (InternalError fault) {
-            throw region.fault(fault);
-        }
+    private static long usedBy(long head, int source) {
+        long watch = Words.acquire(head + AT_ID);
+        long sourceAndState = Words.acquire(head + AT_STATE);
+        VarHandle.acquireFence();
+        boolean used = (int) sourceAndState == source && sourceAndState >>> Integer.SIZE != FREE;
+        return used && Words.opaque(head + AT_ID) == watch ? watch : 0;
     }
 
     /**
