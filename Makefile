@@ -48,7 +48,7 @@ bindings: ## make the Java bindings again from the header (needs jextract: JEXTR
 package: ## jars with the native library of this platform, in target/package
 	@ci/package.sh
 
-slow: ## what takes minutes: valgrind over the core (no bad access, no leak, a flat heap)
+slow: ## what takes minutes: valgrind over the core, a thousand kills of a stand-alone engine under its readers
 	@ci/slow.sh
 
 clean: ## remove everything that was built

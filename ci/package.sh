@@ -32,7 +32,8 @@ public class Trial {
             var batch = engine.moveBatch(1);
             batch.add(1, 2, 0x1_0007, 0);
             batch.submit();
-            var reader = engine.slotReader();
+            // The same bytes once more, as another process would see them.
+            var reader = Engine.attach(engine.regionPath().orElseThrow()).slotReader();
             reader.read(1);
             System.out.println("node 1 went to " + reader.target());
         }

@@ -73,6 +73,18 @@ class AttachProcessTest {
 
     @Test
     @Timeout(180)
+    void aJvmThatDeniesNativeAccessSaysSo() throws Exception {
+        try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
+                .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
+            List<String> command = Reader.command(engine.regionPath().orElseThrow());
+            Child.End end = Child.run(command.subList(1, command.size()));
+            assertTrue(end.out().startsWith("refused LIBRARY this JVM denies native access to Lodestone"), end.out() + end.err());
+            assertTrue(end.out().contains("start java with --enable-native-access=ALL-UNNAMED"), end.out());
+        }
+    }
+
+    @Test
+    @Timeout(180)
     void theStandAloneEngineIsReadAndSaysGoodbye() throws Exception {
         try (Daemon daemon = Daemon.start(folder, "");
                 Reader reader = Reader.start(regions());

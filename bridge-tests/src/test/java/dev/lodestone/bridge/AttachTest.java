@@ -181,7 +181,6 @@ class AttachTest {
     void ofSeveralTheLivingOneIsTakenAndTwoLivingAreToldApart() throws IOException {
         try (Engine engine = open()) {
             Files.copy(regionOf(engine), folder.resolve("lodestone-1-0.region"));
-            word(folder.resolve("lodestone-1-0.region"), 32, 2L | (long) deadPid() << 32);
             Files.writeString(folder.resolve("lodestone-2-0.region"), "no region");
             try (AttachedEngine attached = Engine.attach(folder)) {
                 assertEquals(regionOf(engine), regionOf(attached));
@@ -194,13 +193,6 @@ class AttachTest {
                 }
             }
         }
-    }
-
-    /** The number of a process that has ended. */
-    private static int deadPid() throws IOException {
-        Process process = new ProcessBuilder("true").start();
-        process.onExit().join();
-        return (int) process.pid();
     }
 
     private static void word(Path file, long offset, long value) throws IOException {
@@ -236,35 +228,16 @@ class AttachTest {
             Path closed = changed(engine, 24, 0);
             String told = assertThrows(EngineGoneException.class, () -> Engine.attach(closed)).getMessage();
             assertTrue(told.contains("is closed"), told);
-            Path dead = changed(engine, 32, 2L | (long) deadPid() << 32);
-            // The last sign of life of the copy is too fresh to say anything; without another one it means nothing.
+            // A copy of a living engine's memory in every word, with nobody who holds its lock.
+            Path dead = changed(engine, 16, 0);
             told = assertThrows(EngineGoneException.class, () -> Engine.attach(dead)).getMessage();
-            assertTrue(told.contains("ended without closing it"), told);
-            // A process with the number of the engine's that began long after the engine is another one.
-            word(changed(engine, 40, 1_000_000), 1_280, 1_000_000);
-            told = assertThrows(EngineGoneException.class, () -> Engine.attach(folder.resolve("changed"))).getMessage();
-            assertTrue(told.contains("ended without closing it"), told);
-        }
-    }
-
-    @Test
-    void aProcessThatIsOnlySeenByItsSignsOfLifeIsAlive() throws Exception {
-        try (Engine engine = open()) {
-            Path copy = changed(engine, 32, 2L | (long) deadPid() << 32);
-            Thread beats = Thread.ofPlatform().daemon().start(() -> {
-                while (!Thread.currentThread().isInterrupted()) {
-                    try {
-                        word(copy, 1_280, System.currentTimeMillis());
-                    } catch (IOException interrupted) {
-                        return;
-                    }
-                }
-            });
-            try (AttachedEngine attached = Engine.attach(copy)) {
+            assertTrue(told.contains(" " + ProcessHandle.current().pid() + " ended without closing it"), told);
+            try (Locked lock = Locked.of(dead); AttachedEngine attached = Engine.attach(dead)) {
                 assertTrue(attached.isAlive());
-            } finally {
-                beats.interrupt();
-                beats.join();
+                lock.release();
+                assertFalse(attached.isAlive());
+                assertEquals(EngineState.GONE, attached.state());
+                assertEquals(engine.commit(), attached.commit());
             }
         }
     }
@@ -273,8 +246,9 @@ class AttachTest {
     void aFileCutShortIsAnExceptionAndNoCrash() throws Exception {
         try (Engine engine = open()) {
             for (int warm : new int[] {1, 200_000}) {
-                Path copy = changed(engine, 40, System.currentTimeMillis());
-                try (AttachedEngine attached = Engine.attach(copy)) {
+                Path copy = changed(engine, 16, 0);
+                try (Locked _ = Locked.of(copy); AttachedEngine attached = Engine.attach(copy)) {
+                    assertTrue(attached.isAlive());
                     SlotReader slot = attached.slotReader();
                     EventReader events = attached.events();
                     for (int read = 0; read < warm; read++) {

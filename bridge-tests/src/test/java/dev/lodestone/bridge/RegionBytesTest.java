@@ -61,8 +61,10 @@ class RegionBytesTest {
             byte[] good = Files.readAllBytes(engine.regionPath().orElseThrow());
             long seed = Long.getLong("lodestone.seed", System.nanoTime());
             Path file = Files.write(folder.resolve("bytes"), good);
-            for (int number = 0; number < FILES; number++) {
-                one(file, good, new Random(seed + number), "-Dlodestone.seed=" + (seed + number) + ", the first file");
+            try (Locked _ = Locked.of(file)) {
+                for (int number = 0; number < FILES; number++) {
+                    one(file, good, new Random(seed + number), "-Dlodestone.seed=" + (seed + number) + ", the first file");
+                }
             }
         }
         // A change that refuses everything would make the rest of this test blind.

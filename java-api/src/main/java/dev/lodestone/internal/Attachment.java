@@ -2,8 +2,9 @@ package dev.lodestone.internal;
 
 import dev.lodestone.AttachException;
 import dev.lodestone.AttachException.Reason;
+import dev.lodestone.EngineException;
 import dev.lodestone.EngineGoneException;
-import dev.lodestone.bindings.NativeAccess;
+import dev.lodestone.bindings.SystemCalls;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,17 +40,19 @@ public final class Attachment implements Region.Owner, AutoCloseable {
 
     private final Path path;
     private final Region region;
-    private final OwnerProcess process;
+    private final OwnerLock lock;
+    private final long pid;
     private final long base;
     private final long bytes;
     private final AtomicBoolean released = new AtomicBoolean();
 
-    private Attachment(Path path, MemorySegment mapped, RegionLayout layout, long generation) {
+    private Attachment(Path path, OwnerLock lock, MemorySegment header, RegionLayout layout, MemorySegment mapped) {
         this.path = path;
+        this.lock = lock;
+        this.pid = Integer.toUnsignedLong(header.get(ValueLayout.JAVA_INT, Region.AT_PID));
         this.base = mapped.address();
         this.bytes = mapped.byteSize();
-        this.process = OwnerProcess.of(base);
-        this.region = new Region(base, layout, generation, this);
+        this.region = new Region(base, layout, header.get(ValueLayout.JAVA_LONG, Region.AT_GENERATION), this);
     }
 
     /**
@@ -132,34 +135,32 @@ public final class Attachment implements Region.Owner, AutoCloseable {
             // Opening a pipe would wait for its other end.
             throw new AttachException(Reason.FOREIGN, path, "is no file but a device, a pipe or a socket", null);
         }
-        Set<OpenOption> options = writable ? Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE)
-                : Set.of(StandardOpenOption.READ);
-        try (FileChannel file = FileChannel.open(path, options); Arena page = Arena.ofConfined()) {
-            MemorySegment header = page.allocate(RegionLayout.HEADER_BYTES, Long.BYTES);
-            long bytes = file.size();
-            RegionLayout layout = layout(path, read(file, header), bytes);
-            long generation = header.get(ValueLayout.JAVA_LONG, Region.AT_GENERATION);
-            if (generation == 0) {
-                throw new EngineGoneException("the engine of " + path + " is closed");
-            }
-            MapMode mode = writable ? MapMode.READ_WRITE : MapMode.READ_ONLY;
-            MemorySegment mapped = file.map(mode, 0, layout.bytes(), Arena.global());
-            return living(path, mapped, layout, generation);
+        OwnerLock lock = OwnerLock.of(path);
+        try {
+            return ofFile(path, lock, writable);
+        } catch (IOException | EngineException | Error bad) {
+            lock.close();
+            throw bad;
         }
     }
 
-    private static Attachment living(Path path, MemorySegment mapped, RegionLayout layout, long generation) {
-        try {
-            Attachment attachment = new Attachment(path, mapped, layout, generation);
-            if (attachment.process.isThere()) {
-                return attachment;
+    private static Attachment ofFile(Path path, OwnerLock lock, boolean writable) throws IOException {
+        Set<OpenOption> options = writable ? Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE)
+                : Set.of(StandardOpenOption.READ);
+        // The file that the lock is looked at on, also when another one has taken its name by now.
+        try (FileChannel file = FileChannel.open(lock.sameFile(), options); Arena page = Arena.ofConfined()) {
+            MemorySegment header = page.allocate(RegionLayout.HEADER_BYTES, Long.BYTES);
+            RegionLayout layout = layout(path, read(file, header), file.size());
+            if (header.get(ValueLayout.JAVA_LONG, Region.AT_GENERATION) == 0) {
+                throw new EngineGoneException("the engine of " + path + " is closed");
             }
-            attachment.close();
-            throw new EngineGoneException("the engine of " + path + " is gone: its process " + attachment.pid()
-                    + " ended without closing it");
-        } catch (InternalError fault) {
-            NativeAccess.replaceByZeros(mapped.address(), mapped.byteSize());
-            throw new AttachException(Reason.DAMAGED, path, "was cut short by somebody", fault);
+            if (!lock.isHeld()) {
+                throw new EngineGoneException("the engine of " + path + " is gone: its process "
+                        + Integer.toUnsignedString(header.get(ValueLayout.JAVA_INT, Region.AT_PID))
+                        + " ended without closing it");
+            }
+            MapMode mode = writable ? MapMode.READ_WRITE : MapMode.READ_ONLY;
+            return new Attachment(path, lock, header, layout, file.map(mode, 0, layout.bytes(), Arena.global()));
         }
     }
 
@@ -212,12 +213,13 @@ public final class Attachment implements Region.Owner, AutoCloseable {
      * @return its number
      */
     public long pid() {
-        return process.pid();
+        return pid;
     }
 
     @Override
     public boolean isGone() {
-        return process.isGone();
+        // In this order: whoever lets go of the lock has said so before.
+        return !lock.isHeld() && !released.get();
     }
 
     @Override
@@ -229,7 +231,8 @@ public final class Attachment implements Region.Owner, AutoCloseable {
     @Override
     public void close() {
         if (released.compareAndSet(false, true)) {
-            NativeAccess.replaceByZeros(base, bytes);
+            SystemCalls.replaceByZeros(base, bytes);
+            lock.close();
         }
     }
 }

@@ -50,12 +50,9 @@ public final class Region {
     static final long AT_GENERATION = 24;
     /** Offset of the process id. */
     static final long AT_PID = 36;
-    /** Offset of the start of the engine. */
-    static final long AT_START = 40;
-    /** Offset of the last sign of life. */
-    static final long AT_HEARTBEAT = 1_280;
 
     private static final long AT_STATE = 32;
+    private static final long AT_HEARTBEAT = 1_280;
     private static final long AT_COMMIT = 1_024;
     private static final long AT_POISON = 2_048;
     private static final int COMMIT_WORDS = 9;
@@ -67,7 +64,7 @@ public final class Region {
         /**
          * Whether the process ended without closing its engine.
          *
-         * @return false while it lives, and when that cannot be told
+         * @return false while it lives
          */
         boolean isGone();
 
@@ -277,7 +274,7 @@ public final class Region {
      */
     public EngineException stuck(EngineException busy) {
         requireOpen();
-        return owner != null && owner.isGone() ? new EngineGoneException(
+        return isGone() ? new EngineGoneException(
                 "the engine's process ended in the middle of a change, so this can never be read whole") : busy;
     }
 
@@ -307,15 +304,21 @@ public final class Region {
      */
     public EngineState state() {
         try {
+            boolean gone = isGone();
             int number = (int) Words.acquire(base + AT_STATE);
             if (!isOpen()) {
                 return lost ? EngineState.GONE : EngineState.CLOSED;
             }
-            return owner != null && owner.isGone() ? EngineState.GONE : state(number);
+            return gone ? EngineState.GONE : state(number);
         } catch (InternalError fault) {
             fault(fault);
             return EngineState.GONE;
         }
+    }
+
+    private boolean isGone() {
+        // Open still: an engine that closes in between lets go of everything in an orderly way.
+        return owner != null && owner.isGone() && isOpen();
     }
 
     private static EngineState state(int number) {
