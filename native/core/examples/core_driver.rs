@@ -3,13 +3,14 @@
 
 use std::process::ExitCode;
 
-use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route};
+use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, WatchConfig};
 use lodestone_core::{BATCH_RECORDS_MAX, Outcome, State, StateConfig};
 use lodestone_memory::{PagePool, Record, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status};
 
 const NODES_MAX: u32 = 5_000;
 const SLOTS_MAX: u32 = 4_000;
 const EDGES_MAX: u32 = 50_000;
+const WATCHES_MAX: u32 = 1;
 const START_UNIX_MS: u64 = 1;
 const USAGE: &str = "usage: core_driver [--moves N]   (default 1000000)";
 
@@ -40,7 +41,7 @@ fn region_options() -> RegionOptions {
         place: RegionPlace::Anonymous,
         nodes_max,
         slots_max,
-        watches_max: 0,
+        watches_max: WATCHES_MAX,
         touch,
         abi_fingerprint,
         start_unix_ms,
@@ -65,6 +66,9 @@ fn drive(region: &mut Region, moves: u64) -> State {
         preallocate: true,
     };
     let mut pathfinder = Pathfinder::new(&sizes).expect("memory for the pathfinder");
+    let watching = WatchConfig { budget: 1_000, preallocate: true };
+    pathfinder.keep_watched(region.take_watch_table(), &watching).expect("memory for the watched sources");
+    (0..WATCHES_MAX).for_each(|source| _ = pathfinder.watch(source * 1_000));
     let mut route = Route::with_capacity(NODES_MAX as usize).expect("memory for a route");
     let pages = PagePool::new(1 << 20, true).expect("memory for the pages");
     let (mut random, mut done, mut batches) = (7_u64, 0, 0_u64);
@@ -74,6 +78,7 @@ fn drive(region: &mut Region, moves: u64) -> State {
         done += count;
         batches += 1;
         state.changes().iter().for_each(|edge| pathfinder.apply(edge.source, edge.target, edge.mask));
+        keep_watched_right(&mut pathfinder, &state);
         if batches.is_multiple_of(1_000) {
             pathfinder.route(1, 2, &mut route);
         }
@@ -81,9 +86,16 @@ fn drive(region: &mut Region, moves: u64) -> State {
             let back = state.revision().saturating_sub(20).max(state.oldest_revision());
             let report = state.rollback(back, |edge| pathfinder.apply(edge.source, edge.target, edge.mask));
             report.expect("the revision is in the window");
+            keep_watched_right(&mut pathfinder, &state);
         }
     }
     state
+}
+
+/// What the pathfinder's thread does after each revision.
+fn keep_watched_right(pathfinder: &mut Pathfinder, state: &State) {
+    pathfinder.repair_watched(state.revision(), state.to_commit().branch);
+    pathfinder.fill_watched(256);
 }
 
 fn batch(state: &mut State, pages: &PagePool, random: &mut u64, count: u64, now: u64) {

@@ -6,7 +6,7 @@
 
 use lodestone_memory::huge::prefetch;
 
-use crate::undo::ImagePlace;
+use crate::undo::{IMAGE_PLACES_MAX, ImagePlace};
 
 /// No image noted, and not in the list.
 const UNTOUCHED: u32 = 0;
@@ -14,6 +14,7 @@ const UNTOUCHED: u32 = 0;
 const SETTLED: u32 = 1;
 /// Added to the place of an image, so that it is neither of the above.
 const PLACES: u32 = 2;
+const _: () = assert!(IMAGE_PLACES_MAX as u64 - 1 + PLACES as u64 <= u32::MAX as u64);
 
 /// What is still to be restored. All memory is taken at the start: 8 bytes a slot.
 pub(crate) struct SlotRestores {

@@ -27,17 +27,23 @@ pub(crate) struct RevisionRing {
 }
 
 impl RevisionRing {
-    /// A ring beside an undo ring of this size, holding revision 0; `None` where memory is short.
-    pub(crate) fn new(undo_bytes: usize) -> Option<RevisionRing> {
+    /// A ring beside an undo ring of this size, holding revision 0, which is of this time; `None` where memory is short.
+    pub(crate) fn new(undo_bytes: usize, start_unix_ms: u64) -> Option<RevisionRing> {
         let count = (undo_bytes / UNDO_BYTES_A_REVISION).max(1_024);
         let mut entries = Vec::new();
         entries.try_reserve_exact(count).ok()?;
         entries.resize(count, Revision::default());
+        entries[0].unix_ms = start_unix_ms;
         Some(RevisionRing { entries, newest: 0, oldest: 0 })
     }
 
     pub(crate) fn newest(&self) -> u64 {
         self.newest
+    }
+
+    /// Time of the newest revision.
+    pub(crate) fn newest_unix_ms(&self) -> u64 {
+        self.entry(self.newest).unix_ms
     }
 
     pub(crate) fn oldest(&self) -> u64 {
@@ -56,7 +62,7 @@ impl RevisionRing {
     /// Adds the next revision and drops those whose history is not whole from `undo_tail` on.
     pub(crate) fn push(&mut self, mut revision: Revision, undo_tail: UndoPosition) {
         debug_assert_eq!(revision.number, self.newest + 1);
-        revision.unix_ms = revision.unix_ms.max(self.entry(self.newest).unix_ms);
+        revision.unix_ms = revision.unix_ms.max(self.newest_unix_ms());
         let count = self.entries.len() as u64;
         self.entries[(revision.number % count) as usize] = revision;
         self.newest = revision.number;
@@ -89,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_window_is_bounded_by_count_and_by_history() {
-        let mut ring = RevisionRing::new(0).unwrap();
+        let mut ring = RevisionRing::new(0, 7).unwrap();
+        assert_eq!((ring.newest(), ring.newest_unix_ms(), ring.at(0)), (0, 7, 0));
         for number in 1..=3_000 {
             // Every third revision the images decide, else the records.
             let undo_end = UndoPosition { records: number * 100, pairs: number * 10 };

@@ -53,7 +53,6 @@ impl<E: EdgeStore> StateWith<E> {
         self.hash = target.hash;
         self.revisions.truncate(revision);
         self.branch += 1;
-        self.last_commit_unix_ms = target.unix_ms;
         let (hash, branch, edges) = (self.hash, self.branch, u64::from(target.edges));
         Ok(RollbackReport { from_revision, to_revision: revision, records, hash, branch, edges })
     }
@@ -63,7 +62,7 @@ impl<E: EdgeStore> StateWith<E> {
         match record.kind {
             UndoKind::Edge => {
                 let place = self.edges.place(record.node, record.aux as u32);
-                self.edges.prefetch(place);
+                self.edges.prefetch_again(place, record.detail);
                 return place;
             }
             UndoKind::Write => self.restores.prefetch(record.aux as u32),
@@ -82,7 +81,7 @@ impl<E: EdgeStore> StateWith<E> {
         match record.kind {
             UndoKind::Edge => {
                 let (target, mask) = (record.aux as u32, (record.aux >> 32) as u32);
-                self.edges.set_at(edge_place, mask);
+                self.edges.set_again(edge_place, record.detail, mask);
                 changed(EdgeChange { source: record.node, target, mask });
             }
             UndoKind::Write => self.restores.note(record.aux as u32, place),
@@ -105,7 +104,7 @@ impl<E: EdgeStore> StateWith<E> {
         let (image, words) = self.undo.image(place);
         let (slot, version) = (record.aux as u32, image[2]);
         self.free_slots.take(slot);
-        self.tenants.take(record.tenant, slot);
+        self.tenants.take(record.detail, slot);
         let slots = self.slots;
         self.nodes.update(record.node, Node { slot, version }, || slots.store(slot, &image, words));
     }

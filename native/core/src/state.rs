@@ -121,7 +121,6 @@ pub struct StateWith<E: EdgeStore> {
     pub(crate) hash: StateHash,
     pub(crate) branch: u64,
     pub(crate) moves_accepted: u64,
-    pub(crate) last_commit_unix_ms: u64,
     changes: Vec<EdgeChange>,
     /// Where the edge of each record or arc of the batch under way is looked for.
     pub(crate) places: Vec<E::Place>,
@@ -154,12 +153,11 @@ impl<E: EdgeStore> StateWith<E> {
                 .ok_or(StateError::Memory("the edges (graph.edges_max)"))?,
             undo: undo.ok_or(StateError::Memory("the undo ring (rollback.window_mib)"))?,
             restores: SlotRestores::new(capacity).ok_or(StateError::Memory("the slots (arena.capacity)"))?,
-            revisions: RevisionRing::new(config.window_bytes)
+            revisions: RevisionRing::new(config.window_bytes, config.start_unix_ms)
                 .ok_or(StateError::Memory("the revisions (rollback.window_mib)"))?,
             hash: StateHash::default(),
             branch: 0,
             moves_accepted: 0,
-            last_commit_unix_ms: config.start_unix_ms,
             changes,
             places,
             nodes_max,
@@ -307,11 +305,11 @@ impl<E: EdgeStore> StateWith<E> {
 
     fn set_edge(&mut self, edge: EdgeChange, place: E::Place) {
         let before = self.edges.set_at(place, edge.mask);
-        if before == edge.mask {
+        if before.mask == edge.mask {
             return;
         }
         self.undo.push_edge(edge.source, edge.target, before);
-        self.rehash_edge(edge, before);
+        self.rehash_edge(edge, before.mask);
         self.changes.push(edge);
     }
 
@@ -353,7 +351,6 @@ impl<E: EdgeStore> StateWith<E> {
             slots_used: self.free_slots.used(),
             unix_ms: now_unix_ms,
         };
-        self.last_commit_unix_ms = now_unix_ms;
         self.revisions.push(revision, self.undo.tail());
     }
 
@@ -454,7 +451,7 @@ impl<E: EdgeStore> StateWith<E> {
             edges: u64::from(self.edges.count()),
             slots_used: u64::from(self.free_slots.used()),
             oldest_revision: self.oldest_revision(),
-            commit_unix_ms: self.last_commit_unix_ms,
+            commit_unix_ms: self.revisions.newest_unix_ms(),
             branch: self.branch,
             moves_accepted: self.moves_accepted,
         }

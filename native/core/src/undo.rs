@@ -8,6 +8,8 @@
 use lodestone_memory::huge::{HugeSlice, prefetch};
 use lodestone_memory::slots::{SLOT_WORDS, SlotImage, words_used};
 
+use crate::edges::Before;
+
 /// What to do to get the state from before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UndoKind {
@@ -17,7 +19,7 @@ pub(crate) enum UndoKind {
     Write = 2,
     /// The node had no slot: give it back; `aux` is its version from before.
     Acquire = 3,
-    /// The node had slot `aux` of tenant entry `tenant`: take it and put the image back.
+    /// The node had slot `aux` of tenant entry `detail`: take it and put the image back.
     Release = 4,
 }
 
@@ -25,7 +27,8 @@ pub(crate) enum UndoKind {
 #[derive(Clone, Copy)]
 pub(crate) struct UndoRecord {
     pub(crate) kind: UndoKind,
-    pub(crate) tenant: u8,
+    /// The tenant entry of a slot, or an edge's step (see [`Before`]).
+    pub(crate) detail: u8,
     pub(crate) node: u32,
     pub(crate) aux: u64,
     image_words: usize,
@@ -33,7 +36,7 @@ pub(crate) struct UndoRecord {
 
 impl UndoRecord {
     /// What a buffer of records is filled with before they are read.
-    pub(crate) const NONE: UndoRecord = UndoRecord { kind: UndoKind::Edge, tenant: 0, node: 0, aux: 0, image_words: 0 };
+    pub(crate) const NONE: UndoRecord = UndoRecord { kind: UndoKind::Edge, detail: 0, node: 0, aux: 0, image_words: 0 };
 
     #[inline]
     fn decode(head: u64, aux: u64) -> UndoRecord {
@@ -45,7 +48,7 @@ impl UndoRecord {
             other => unreachable!("undo record of kind {other}"),
         };
         let image_words = (head >> 16 & 0xffff) as usize;
-        UndoRecord { kind, tenant: (head >> 8) as u8, node: (head >> 32) as u32, aux, image_words }
+        UndoRecord { kind, detail: (head >> 8) as u8, node: (head >> 32) as u32, aux, image_words }
     }
 }
 
@@ -73,6 +76,10 @@ impl UndoPosition {
 /// Where an image lies: which pair of words is its first.
 pub(crate) type ImagePlace = u32;
 
+/// Places are below this: those who note them need a few other numbers beside. 64 GiB of images, which no configuration
+/// asks for, since a third of at most as much is for records.
+pub(crate) const IMAGE_PLACES_MAX: ImagePlace = ImagePlace::MAX - 1;
+
 pub(crate) struct UndoRing {
     records: HugeSlice<u64>,
     images: HugeSlice<u64>,
@@ -95,10 +102,14 @@ fn step_back(place: usize, count: usize, length: usize) -> usize {
 
 impl UndoRing {
     /// Rings of `bytes` in all (at least 64 KiB, so that any batch fits): a third for records and two for images, as a
-    /// move with 40 bytes of payload fills them. `None` where the system has not the memory.
+    /// move with 40 bytes of payload fills them. `None` where the system has not the memory, or places of images would not
+    /// fit into an [`ImagePlace`].
     pub(crate) fn new(bytes: usize) -> Option<UndoRing> {
         let records_max = bytes.max(64 * 1024) / 3 / RECORD_BYTES as usize;
         let pairs_max = 2 * records_max;
+        if pairs_max > IMAGE_PLACES_MAX as usize {
+            return None;
+        }
         let records = HugeSlice::new(records_max * RECORD_WORDS)?;
         let images = HugeSlice::new(pairs_max * 2)?;
         let (head, tail) = (UndoPosition::default(), UndoPosition::default());
@@ -120,11 +131,11 @@ impl UndoRing {
         (self.head.records - self.tail.records + self.head.pairs - self.tail.pairs) * RECORD_BYTES
     }
 
-    /// Writes that the edge had this mask.
+    /// Writes what the edge was.
     #[inline]
-    pub(crate) fn push_edge(&mut self, source: u32, target: u32, mask: u32) {
-        let head = u64::from(source) << 32 | UndoKind::Edge as u64;
-        self.push_record(head, u64::from(mask) << 32 | u64::from(target));
+    pub(crate) fn push_edge(&mut self, source: u32, target: u32, before: Before) {
+        let head = u64::from(source) << 32 | u64::from(before.step) << 8 | UndoKind::Edge as u64;
+        self.push_record(head, u64::from(before.mask) << 32 | u64::from(target));
     }
 
     /// Writes a record with the words of an image, none or as many as it uses.
@@ -175,7 +186,6 @@ impl UndoRing {
         self.head.records -= 1;
         self.image_place = step_back(self.image_place, record.image_words.next_multiple_of(2), self.images.len());
         self.head.pairs -= record.image_words.div_ceil(2) as u64;
-        // 64 GiB of pairs, the most that a configuration may ask for, are numbered by 32 bits.
         (self.image_place / 2) as ImagePlace
     }
 
@@ -231,7 +241,7 @@ mod tests {
             assert_eq!(ring.read_back(end, &mut ahead), 2);
             round -= 1;
             let words = 3 + round as u64 % 30;
-            assert_eq!((ahead[0].kind, ahead[0].tenant, ahead[0].node), (UndoKind::Write, 3, 2));
+            assert_eq!((ahead[0].kind, ahead[0].detail, ahead[0].node), (UndoKind::Write, 3, 2));
             assert_eq!((ahead[0].aux, ahead[0].image_words as u64), (round as u64, words));
             let place = ring.take_off(&ahead[0]);
             assert_eq!(ring.image(place), (image_of(words), words as usize));

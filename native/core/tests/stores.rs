@@ -81,6 +81,23 @@ fn random_changes_equal_an_ordered_map<E: EdgeStore>() {
     }
 }
 
+/// The smallest graphs, and those whose every edge there is.
+fn the_least_sizes_hold_what_they_say<E: EdgeStore>() {
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let nodes = 2 + (seed / 4) as u32 % 5;
+        let all_pairs = nodes * (nodes - 1);
+        let edges_max = [1, 2, all_pairs, all_pairs + 3][seed as usize % 4];
+        let mut pair = Pair::<E>::new(seed, nodes, edges_max, random.next());
+        for _ in 0..300 {
+            let (source, target) = random.pair(nodes);
+            pair.set(source, target, if random.below(3) == 0 { 0 } else { 1 + random.below(3) as u32 });
+            pair.check();
+        }
+        pair.empty();
+    }
+}
+
 fn a_hub_of_a_hundred_thousand_comes_and_goes<E: EdgeStore>() {
     let hub = 100_000;
     let mut random = Random::new(1);
@@ -213,6 +230,7 @@ macro_rules! tests_of_all_stores {
 
 tests_of_all_stores!(table: EdgeTable, vline: VLine; (
     random_changes_equal_an_ordered_map,
+    the_least_sizes_hold_what_they_say,
     a_hub_of_a_hundred_thousand_comes_and_goes,
     every_degree_is_held_while_it_grows_and_while_it_shrinks,
     churn_at_the_bound_always_fits,

@@ -112,16 +112,10 @@ impl Pair {
             assert_eq!((head.revision, head.branch), (self.revision, self.branch), "seed {}: {source}", self.seed);
             let labels = self.model.labels(source);
             for node in 0..self.model.nodes {
-                let expected =
-                    labels.get(&node).map(|&(distance, edges)| distance << LABEL_EDGES_BITS | u64::from(edges));
-                let (_, found) = self.reader.read(id.watch(), node).unwrap();
-                assert_eq!(
-                    found,
-                    expected.unwrap_or(LABEL_UNREACHED),
-                    "seed {}, revision {}: {source} to {node}",
-                    self.seed,
-                    self.revision
-                );
+                let expected = labels.get(&node).map(|&(far, edges)| far << LABEL_EDGES_BITS | u64::from(edges));
+                let (expected, found) =
+                    (expected.unwrap_or(LABEL_UNREACHED), self.reader.read(id.watch(), node).unwrap().1);
+                assert_eq!(found, expected, "seed {}, {}: {source} to {node}", self.seed, self.revision);
             }
         }
         live
@@ -421,6 +415,66 @@ fn a_change_too_large_for_one_repair_hides_the_labels_until_it_is_whole() {
     pair.rollback(start);
     assert_eq!(pair.check(), 1);
     assert_eq!((pair.pathfinder.edges(), pair.totals().stale, pair.totals().fills), (0, 0, 1));
+}
+
+/// Revisions around the number of changes that one repair takes, and of two of them, while watches come and go, are
+/// filled and get stale.
+#[test]
+fn revisions_larger_than_one_repair_are_as_in_the_model_at_every_stage_of_a_watch() {
+    let (mut checked, mut stale) = (0, 0);
+    for seed in 0..80 {
+        let mut random = Random::new(seed ^ 0xb16);
+        let (nodes, kind) = (4 + random.below(40) as u32, random.below(6));
+        let mut pair = Pair::new(seed, nodes, nodes * nodes, 4, [UNLIMITED, 0, 3, 40][seed as usize % 4]);
+        for _ in 0..12 {
+            if pair.watches.len() < 4 {
+                pair.watch(random.below(u64::from(nodes)) as u32);
+            } else if random.below(3) == 0 {
+                assert!(pair.pathfinder.unwatch(pair.watches.swap_remove(random.below(4) as usize).0), "seed {seed}");
+            }
+            let around = (WATCH_CHANGES_MAX as u64 * (random.below(8) % 3)).saturating_sub(2);
+            (0..around + random.below(5)).for_each(|_| change(&mut random, &mut pair, kind));
+            pair.commit();
+            checked += pair.check();
+            pair.pathfinder.fill_watched(1 + random.below(30) as u32);
+            if random.below(4) == 0 {
+                pair.rollback(pair.revision - random.below(pair.revision.min(2) + 1));
+            }
+            checked += pair.check();
+        }
+        stale += pair.totals().stale;
+        pair.check_all_live();
+    }
+    assert!(checked > 1_000 && stale > 80, "{checked} compared, {stale} stale");
+}
+
+/// Where a repair or a slice ends among vertices of equal labels must not depend on the order in which edges lie.
+#[test]
+fn what_is_stale_or_half_filled_does_not_depend_on_the_salt() {
+    let mut stale = 0;
+    for seed in 0..600 {
+        let mut random = Random::new(seed ^ 0x5a17);
+        let (nodes, budget) = (6 + random.below(30) as u32, random.below(20));
+        // The seed of a pair is the salt of its pathfinder.
+        let mut pairs = [seed, !seed].map(|salt| Pair::new(salt, nodes, nodes * nodes, 2, budget));
+        pairs.iter_mut().for_each(|pair| assert!(pair.watch(0) && pair.watch(1)));
+        for round in 0..60 {
+            for _ in 0..random.below(8) {
+                let (source, target) = random.pair(nodes);
+                let mask = if random.below(4) == 0 { 0 } else { 0x1_0000 | random.below(3) as u32 };
+                pairs.iter_mut().for_each(|pair| pair.apply(source, target, mask));
+            }
+            let vertices = random.below(4) as u32;
+            let [first, second] = pairs.each_mut().map(|pair| {
+                pair.commit();
+                pair.pathfinder.fill_watched(vertices);
+                ([0, 1].map(|watch| pair.reader.read(watch, 0).unwrap().0), pair.totals())
+            });
+            assert_eq!(first, second, "seed {seed}, round {round}");
+        }
+        stale += pairs[0].totals().stale;
+    }
+    assert!(stale > 1_000, "{stale} stale");
 }
 
 #[test]

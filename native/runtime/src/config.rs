@@ -47,6 +47,10 @@ pub(crate) enum RollbackVerify {
 /// tenth of a second or so.
 const INLINE_EDGES_MAX: u32 = 1_000_000;
 
+/// Most edges of a graph: what its two copies take of them, 36 bytes each, is still memory of one machine.
+pub(crate) const GRAPH_EDGES_MAX: u32 = 200_000_000;
+const _: () = assert!(GRAPH_EDGES_MAX <= EDGES_MAX);
+
 /// Most vertices that a route found by the engine thread may settle, for the same reason.
 const INLINE_BUDGET_MAX: u64 = 1_000_000;
 
@@ -167,7 +171,7 @@ impl Config {
         let mut lines = Lines::parse(text)?;
         fixed_keys(&mut lines)?;
         let slots_max = lines.number("arena.capacity", 256_000, 1..=16_777_216)?;
-        let edges_max = lines.number("graph.edges_max", 4_000_000, 1..=EDGES_MAX.min(200_000_000))?;
+        let edges_max = lines.number("graph.edges_max", 4_000_000, 1..=GRAPH_EDGES_MAX)?;
         let pathfinder_place = pathfinder_place(&mut lines, edges_max)?;
         let nodes_max = lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?;
         let config = Config {

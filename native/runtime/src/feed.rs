@@ -21,9 +21,9 @@ use crate::watching;
 /// searched.
 const FEED_CHANGES_MIN: usize = 1 << 18;
 
-/// Bytes of history that one change takes in the undo ring, for moves with 40 bytes of payload. So many changes come back
-/// at once in a rollback over the whole window, and the ring holds them all.
-const WINDOW_BYTES_A_CHANGE: usize = 96;
+/// Bytes of the rollback window for each change of an edge that it can hold: a third of it is for records of 16 bytes. So
+/// many changes come back at once in a rollback over the whole window at most, and the ring holds them all.
+const WINDOW_BYTES_A_CHANGE: usize = 48;
 
 /// Changes of a rollback that are sent together.
 const STAGED_CHANGES_MAX: usize = 1_024;
@@ -172,19 +172,23 @@ impl Feed {
     }
 
     /// Has a route found: on the pathfinder's thread, later, or here and now. Full: the request comes back.
-    pub(crate) fn route(&mut self, request: RouteRequest) -> Result<(), RouteRequest> {
+    ///
+    /// # Errors
+    /// [`PathfinderGone`]: nobody will ever answer.
+    pub(crate) fn route(&mut self, request: RouteRequest) -> Result<Option<RouteRequest>, PathfinderGone> {
         match &mut self.way {
             Way::Inline(finder) => {
                 // The copy stands where the engine stands.
                 finder.serve(&request, |_, _| {});
-                Ok(())
+                Ok(None)
             }
             Way::Thread { routes, pathfinder, .. } => match routes.try_send(request) {
                 Ok(()) => {
                     pathfinder.unpark();
-                    Ok(())
+                    Ok(None)
                 }
-                Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => Err(request),
+                Err(TrySendError::Full(request)) => Ok(Some(request)),
+                Err(TrySendError::Disconnected(_)) => Err(PathfinderGone),
             },
         }
     }
@@ -215,12 +219,17 @@ fn push_all(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+    use std::time::Instant;
+
     use super::*;
+    use crate::routes::RouteReply;
+    use crate::watching::WatchRequest;
 
     #[test]
     fn the_ring_holds_a_whole_window_of_moves() {
         assert_eq!(ring_changes(1 << 20), 1 << 18);
-        assert_eq!(ring_changes(128 << 20), (128 << 20) / 96);
+        assert_eq!(ring_changes(128 << 20), (128 << 20) / 48);
         let (mut changes, mut intake) = ring(64 << 20, true).unwrap();
         let window: Vec<EdgeChange> = (0..ring_changes(64 << 20) as u32)
             .map(|number| EdgeChange { source: number, target: 1, mask: 2 })
@@ -229,6 +238,23 @@ mod tests {
         assert!(changes.is_full());
         let chunk = intake.read_chunk(window.len()).unwrap();
         assert!(chunk.into_iter().eq(window.iter().copied()));
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_route_back_and_a_dead_pathfinder_is_told_apart() {
+        let (changes, _intake) = ring(1, false).unwrap();
+        let (routes, queue) = sync_channel(1);
+        let way = Way::Thread { changes, routes, pathfinder: thread::current() };
+        let mut feed = Feed::new(way, AfterRollback::default(), Counters::detached());
+        let request = |feed: &Feed| {
+            let reply = RouteReply::Watch(WatchRequest::Remove { id: 1, reply: sync_channel(1).0 });
+            RouteRequest { standing: feed.standing(0), asked: Instant::now(), reply }
+        };
+        let (first, second, third) = (request(&feed), request(&feed), request(&feed));
+        assert!(feed.route(first).unwrap().is_none());
+        assert!(feed.route(second).unwrap().is_some(), "the queue is full");
+        drop(queue);
+        assert!(feed.route(third).is_err(), "nobody is there");
     }
 
     #[test]

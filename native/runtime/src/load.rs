@@ -10,9 +10,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use lodestone_core::pathfinder::NODES_MAX;
 use lodestone_core::{EdgeChange, PUT_ARCS_MAX, PutError};
 use lodestone_memory::CounterId;
 
+use crate::config::GRAPH_EDGES_MAX;
 use crate::control::{Control, PutAnswer};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -111,9 +113,8 @@ impl Engine {
     fn begin(&self, source: Source, total: Option<u64>) -> Result<BulkLoad, EngineError> {
         let edges_max = self.edges_max();
         if let Some(total) = total.filter(|total| *total > u64::from(edges_max)) {
-            return Err(EngineError::GraphFull(format!(
-                "the graph has no room for {total} arcs; set graph.edges_max to {total} or more (now {edges_max})"
-            )));
+            let advice = larger("graph.edges_max", total, GRAPH_EDGES_MAX, edges_max);
+            return Err(EngineError::GraphFull(format!("the graph has no room for {total} arcs; {advice}")));
         }
         self.counters().set(CounterId::LoadTotal, total.unwrap_or(0));
         self.counters().set(CounterId::LoadDone, 0);
@@ -280,9 +281,8 @@ impl BulkLoad {
         match error {
             PutError::GraphFull => EngineError::GraphFull(match self.total {
                 Some(total) => format!(
-                    "the graph has no room for the next arcs: it has {edges} edges, with {set} of {total} arcs set; set graph.edges_max to {} or more \
-                     (now {edges_max})",
-                    edges + (total.max(self.given) - set)
+                    "the graph has no room for the next arcs: it has {edges} edges, with {set} of {total} arcs set; {}",
+                    larger("graph.edges_max", edges + (total.max(self.given) - set), GRAPH_EDGES_MAX, edges_max)
                 ),
                 None => format!(
                     "the graph has no room for the next arcs: it has {edges} edges, with {set} arcs set and more to come; set graph.edges_max to more \
@@ -298,13 +298,22 @@ impl BulkLoad {
     }
 }
 
+/// What to do where a size does not suffice: set it to what would, unless no value that is allowed does.
+fn larger(key: &str, wanted: u64, most: u32, now: u32) -> String {
+    if wanted <= u64::from(most) {
+        format!("set {key} to {wanted} or more (now {now})")
+    } else {
+        format!("leave out what is beyond the most that {key} may be, {most} (now {now})")
+    }
+}
+
 /// What is wrong with an arc, and what would do.
 fn fault(arc: &EdgeChange, nodes_max: u32) -> Option<(String, String)> {
     let EdgeChange { source, target, mask } = *arc;
     let highest = source.max(target);
     if highest >= nodes_max {
         let what = format!("has node {highest}, which is not below graph.nodes_max, {nodes_max}");
-        return Some((what, format!("set graph.nodes_max to {} or more", u64::from(highest) + 1)));
+        return Some((what, larger("graph.nodes_max", u64::from(highest) + 1, NODES_MAX, nodes_max)));
     }
     if source == target {
         return Some((format!("leads from node {source} to itself"), "leave such arcs out".to_owned()));

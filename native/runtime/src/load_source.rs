@@ -129,12 +129,13 @@ impl Roads {
 
 impl ArcsFile {
     fn open(path: &Path) -> Result<ArcsFile, EngineError> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let about = file.metadata().map_err(|error| unreadable(path, &error))?;
+        // Asked before it is opened: opening a pipe would wait for whoever writes to it, for ever if nobody does.
+        let about = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         if !about.is_file() {
             return Err(unreadable(path, &"it is not a plain file"));
         }
-        let bytes_left = about.len();
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let bytes_left = file.metadata().map_err(|error| unreadable(path, &error))?.len();
         if !bytes_left.is_multiple_of(ARC_BYTES as u64) {
             let text = format!(
                 "the list of arcs {} has {bytes_left} bytes, which are not whole arcs of {ARC_BYTES} bytes: it is damaged or \

@@ -5,12 +5,15 @@
 //! those of exactly that revision. Repairs are put off while a route waits for changes to be applied, but for no more
 //! than [`REPAIR_CHANGES`] changes.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use lodestone_core::EdgeChange;
 use lodestone_core::pathfinder::{Pathfinder, WATCH_CHANGES_MAX, WatchId, WatchTotals};
 use lodestone_memory::{CounterId, Counters, Status};
 
 use crate::control::{Control, Reply};
-use crate::engine::Engine;
+use crate::engine::{CONTROL_TIMEOUT, Engine};
 use crate::error::EngineError;
 
 /// From so many changes on they are repaired before more are applied. The batch that passes it must still fit into one
@@ -20,6 +23,9 @@ const _: () = assert!(REPAIR_CHANGES + lodestone_core::PUT_ARCS_MAX <= WATCH_CHA
 
 /// Vertices that a slice of a fill passes on: some 0.2 ms on a graph of 200 edges a node, which a route may have to wait.
 const FILL_VERTICES: u32 = 256;
+
+/// How long the end of a watch sleeps while too many routes wait: one is answered or given up meanwhile.
+const ROOM_LOOK: Duration = Duration::from_millis(1);
 
 /// Sources that are marks and no edges: nodes are below 2^27.
 const COMMITTED: u32 = u32::MAX;
@@ -132,9 +138,15 @@ impl Watching {
     /// Begins or ends a watch.
     pub(crate) fn serve(&mut self, pathfinder: &mut Pathfinder, request: &WatchRequest) {
         self.repair(pathfinder);
-        // That the caller's time is up is no concern: a watch that nobody knows of stays until the engine closes.
         match request {
-            WatchRequest::Add { source, reply } => _ = reply.try_send(self.add(pathfinder, *source)),
+            WatchRequest::Add { source, reply } => {
+                let added = self.add(pathfinder, *source);
+                let id = added.as_ref().ok().map(|id| WatchId::from_number(*id));
+                // The caller's time is up: nobody would ever end a watch that nobody knows of.
+                if let (Err(_), Some(id)) = (reply.try_send(added), id) {
+                    pathfinder.unwatch(id);
+                }
+            }
             WatchRequest::Remove { id, reply } => {
                 let removed = pathfinder.unwatch(WatchId::from_number(*id));
                 let _ = reply.try_send(Ok(removed));
@@ -178,13 +190,22 @@ impl Engine {
         self.call(|reply| Control::Watch(WatchRequest::Add { source, reply }))?
     }
 
-    /// Ends a watch.
+    /// Ends a watch; while too many routes wait, waits for room among them.
     ///
     /// # Errors
     /// [`EngineError::InvalidArgument`] when there is none of this id; [`EngineError::Refused`] with
-    /// [`Status::Overloaded`].
+    /// [`Status::Overloaded`] when there was no room for 60 s, and the watch goes on.
     pub fn unwatch(&self, id: u64) -> Result<(), EngineError> {
-        let removed = self.call(|reply| Control::Watch(WatchRequest::Remove { id, reply }))??;
+        let start = Instant::now();
+        let removed = loop {
+            match self.call(|reply| Control::Watch(WatchRequest::Remove { id, reply }))? {
+                // Refused, the watch would be in use until the engine closes: who gives back does not ask twice.
+                Err(EngineError::Refused(Status::Overloaded)) if start.elapsed() < CONTROL_TIMEOUT => {
+                    thread::sleep(ROOM_LOOK);
+                }
+                answer => break answer?,
+            }
+        };
         let text = || EngineError::InvalidArgument(format!("there is no watch {id}; it may have ended already"));
         if removed { Ok(()) } else { Err(text()) }
     }
@@ -192,7 +213,28 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use lodestone_core::pathfinder::{PathfinderConfig, WatchConfig};
+    use lodestone_memory::watched::WatchTable;
+
     use super::*;
+
+    #[test]
+    fn a_watch_that_its_caller_did_not_wait_for_is_given_back() {
+        let config = PathfinderConfig { nodes_max: 4, edges_max: 4, budget: 4, index_salt: 1, preallocate: false };
+        let mut pathfinder = Pathfinder::new(&config).unwrap();
+        let table = WatchTable::detached(1, 4, false).unwrap();
+        pathfinder.keep_watched(table, &WatchConfig { budget: 4, preallocate: false }).unwrap();
+        let mut watching = Watching::new(1, 4, Counters::detached());
+        for _ in 0..3 {
+            let (reply, _) = sync_channel(1);
+            watching.serve(&mut pathfinder, &WatchRequest::Add { source: 2, reply });
+        }
+        let (reply, answer) = sync_channel(1);
+        watching.serve(&mut pathfinder, &WatchRequest::Add { source: 3, reply });
+        assert!(answer.recv().unwrap().is_ok(), "the only watch is free");
+    }
 
     #[test]
     fn marks_are_no_edges_and_carry_every_revision() {

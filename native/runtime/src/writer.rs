@@ -258,7 +258,7 @@ impl Writer {
     fn route(&mut self, reply: RouteReply, source: u32) {
         let (standing, asked) = (self.feed.standing(self.state.revision()), Instant::now());
         // Ingress lets no more routes in than the queue holds; beyond that stand only those of local threads.
-        if let Err(request) = self.feed.route(RouteRequest { standing, asked, reply }) {
+        if let Some(request) = self.feed.route(RouteRequest { standing, asked, reply }).expect(PATHFINDER_GONE) {
             request.reply.refuse(Status::Overloaded, source);
         }
     }

@@ -127,7 +127,11 @@ fn wrong_arcs_are_named_by_their_number_with_what_would_do() {
     let good = arcs(3_000);
     let cases = [
         (Edge { source: 5, target: 1_000, mask: 1 }, "node 1000", "graph.nodes_max to 1001"),
-        (Edge { source: u32::MAX, target: 1, mask: 1 }, "node 4294967295", "graph.nodes_max to 4294967296"),
+        (
+            Edge { source: u32::MAX, target: 1, mask: 1 },
+            "node 4294967295",
+            "most that graph.nodes_max may be, 134217728",
+        ),
         (Edge { source: 6, target: 6, mask: 1 }, "node 6 to itself", "leave such arcs out"),
         (Edge { source: 6, target: 7, mask: 0 }, "mask 0", "moves"),
     ];
@@ -186,6 +190,18 @@ fn damaged_cut_and_oversized_files_change_nothing() {
     let empty = Scratch::new("empty.arcs", b"");
     let report = engine.load_map(&empty.0).unwrap();
     assert_eq!((report.arcs, report.edges, report.revision), (0, 0, 0));
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_refused_and_never_waited_for() {
+    let engine = open(1_000, 2_000, "");
+    for name in ["pipe.arcs", "pipe.lsg"] {
+        let pipe = Scratch::new(name, &[]);
+        std::fs::remove_file(&pipe.0).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
+        let error = engine.load_map(&pipe.0).unwrap_err();
+        assert!(matches!(&error, EngineError::Io(text) if text.contains("not a plain file")), "{name}: {error}");
+    }
 }
 
 #[test]

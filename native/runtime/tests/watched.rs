@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use lodestone_memory::watched::{LABEL_EDGES_BITS, LABEL_UNREACHED, WatchHead};
 use lodestone_memory::{CounterId, WatchState};
-use lodestone_runtime::{Engine, EngineError, Status};
-use support::{PLACES, counter, open, submit};
+use lodestone_runtime::{Engine, EngineError, ROUTES_MAX, Status};
+use support::{PLACES, counter, open, submit, two_chains};
 
 /// So long a test waits for what must come; it never decides whether a test passes unless that does not come at all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -142,6 +142,26 @@ fn watches_are_counted_refused_and_given_back() {
         let none = open(50, 100, &format!("{place}graph.watches_max=0\n"));
         assert!(matches!(none.watch(1).unwrap_err(), EngineError::WatchesFull(_)));
     }
+}
+
+#[test]
+fn a_watch_is_given_back_also_while_too_many_routes_wait() {
+    let nodes = 100_000;
+    let engine = open(nodes, nodes, "graph.route_queue=1\ngraph.route_budget=1000000\ngraph.watches_max=1\n");
+    two_chains(&engine, nodes);
+    let id = engine.watch(7).unwrap();
+    let long = vec![(0, nodes - 1); ROUTES_MAX];
+    let questions: Vec<_> = (0..400).map(|_| engine.ask_routes(&long, 8).unwrap()).collect();
+    let last = engine.await_routes(&questions[399], PATIENCE);
+    assert_eq!(last, Err(EngineError::Refused(Status::Overloaded)), "the queue is full");
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(questions);
+        });
+        engine.unwatch(id).unwrap();
+    });
+    engine.watch(8).unwrap();
 }
 
 #[test]

@@ -30,10 +30,19 @@ pub struct EdgeSizes {
     pub edges_max: u32,
 }
 
+/// What a change found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The mask of the edge, 0 where there was none.
+    pub mask: u32,
+    /// How far from the first place the edge lies, or lay. Only good for [`EdgeStore::set_again`].
+    pub step: u8,
+}
+
 /// A set of directed edges, at most one for each ordered pair of different nodes, each with a mask that is not 0.
 ///
 /// One thread at a time. What it answers depends on the edges alone, never on the order in which they came, on the salt,
-/// or on earlier changes. It takes all memory when it is made.
+/// or on earlier changes. It takes all addresses when it is made, and asks no allocator afterwards.
 pub trait EdgeStore: Sized {
     /// Where an edge is looked for.
     type Place: Copy + Default;
@@ -66,9 +75,19 @@ pub trait EdgeStore: Sized {
     /// The mask of the edge, 0 where there is none.
     fn mask_at(&self, place: Self::Place) -> u32;
 
-    /// Sets the edge to the mask, 0 removes it, and returns the mask from before. A new edge needs
+    /// Sets the edge to the mask, 0 removes it, and returns what was there before. A new edge needs
     /// [`EdgeStore::has_room`].
-    fn set_at(&mut self, place: Self::Place, mask: u32) -> u32;
+    fn set_at(&mut self, place: Self::Place, mask: u32) -> Before;
+
+    /// As [`EdgeStore::prefetch`] for an edge that was changed before, with the step that [`EdgeStore::set_at`] gave then.
+    fn prefetch_again(&self, place: Self::Place, _step: u8) {
+        self.prefetch(place);
+    }
+
+    /// As [`EdgeStore::set_at`] for an edge that was changed before. It may lie elsewhere by now; then it takes longer.
+    fn set_again(&mut self, place: Self::Place, _step: u8, mask: u32) {
+        self.set_at(place, mask);
+    }
 
     /// [`EdgeStore::mask_at`] for a single look.
     fn mask(&self, source: u32, target: u32) -> u32 {
@@ -77,7 +96,7 @@ pub trait EdgeStore: Sized {
 
     /// [`EdgeStore::set_at`] for a single change.
     fn set(&mut self, source: u32, target: u32, mask: u32) -> u32 {
-        self.set_at(self.place(source, target), mask)
+        self.set_at(self.place(source, target), mask).mask
     }
 
     /// Every edge, in an order that means nothing.

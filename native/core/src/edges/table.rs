@@ -18,7 +18,7 @@ use lodestone_memory::edge_line::{EDGE_LINE_CELLS, EDGE_TAG_BITS, EdgeLine};
 use lodestone_memory::huge::{HugeSlice, prefetch};
 
 use super::scramble::Scramble;
-use super::{EdgeChange, EdgeSizes, EdgeStore};
+use super::{Before, EdgeChange, EdgeSizes, EdgeStore};
 
 /// Edges for which [`SHARE_LINES`] lines have room on average. With 5.4 of seven cells in use, at `edges_max`, 1.14 lines
 /// are read on average to find an edge. With 6 it would be 1.31 for 11 percent less memory, with 5 it would be 1.09 for 7
@@ -29,6 +29,8 @@ const SHARE_LINES: usize = 14;
 /// How far from its home line an edge may lie. For one to lie further, more than 1,792 edges would have to have their homes
 /// in so many lines, where 1,371 have at `edges_max`: eleven standard deviations more than the average.
 const WINDOW_LINES: usize = 256;
+
+const _: () = assert!(WINDOW_LINES - 1 <= u8::MAX as usize);
 
 /// The table of edges.
 pub struct EdgeTable {
@@ -41,11 +43,11 @@ pub struct EdgeTable {
 }
 
 /// Where an edge is, or would go.
-struct Place {
+struct Found {
     line: usize,
     cell: usize,
     /// The edge is there; otherwise the cell is free.
-    found: bool,
+    used: bool,
 }
 
 fn tag_of(scrambled: u64) -> u64 {
@@ -91,29 +93,35 @@ impl EdgeStore for EdgeTable {
         prefetch(&self.lines[home + 1]);
     }
 
+    #[inline(always)]
+    fn prefetch_again(&self, place: u64, step: u8) {
+        prefetch(&self.lines[self.home(place) + usize::from(step)]);
+    }
+
     #[inline]
     fn mask_at(&self, place: u64) -> u32 {
-        let Place { line, cell, .. } = self.find(place);
+        let Found { line, cell, .. } = self.find(self.home(place), tag_of(place));
         // A free cell has mask 0.
         self.lines[line].mask(cell)
     }
 
     #[inline]
-    fn set_at(&mut self, place: u64, mask: u32) -> u32 {
-        let Place { line, cell, found } = self.find(place);
-        let cells = &mut self.lines[line];
-        let before = cells.mask(cell);
-        match (found, mask) {
-            (false, 0) => {}
-            (false, _) => {
-                debug_assert!(self.count < self.edges_max);
-                cells.put(cell, tag_of(place), mask);
-                self.count += 1;
-            }
-            (true, 0) => self.remove(line, cell),
-            (true, _) => cells.set_mask(cell, mask),
-        }
-        before
+    fn set_at(&mut self, place: u64, mask: u32) -> Before {
+        let (home, tag) = (self.home(place), tag_of(place));
+        let found = self.find(home, tag);
+        Before { mask: self.set_found(&found, tag, mask), step: (found.line - home) as u8 }
+    }
+
+    #[inline]
+    fn set_again(&mut self, place: u64, step: u8, mask: u32) {
+        let (home, tag) = (self.home(place), tag_of(place));
+        let line = home + usize::from(step);
+        // The tag tells the edge in every line that it may lie in.
+        let found = match self.lines[line].find(tag) {
+            Some(cell) => Found { line, cell, used: true },
+            None => self.find(home, tag),
+        };
+        self.set_found(&found, tag, mask);
     }
 
     fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_ {
@@ -153,18 +161,34 @@ impl EdgeTable {
     }
 
     #[inline(always)]
-    fn find(&self, scrambled: u64) -> Place {
-        let tag = tag_of(scrambled);
-        let home = self.home(scrambled);
+    fn find(&self, home: usize, tag: u64) -> Found {
         for line in home..self.lines.len().min(home + WINDOW_LINES) {
             if let Some(cell) = self.lines[line].find(tag) {
-                return Place { line, cell, found: true };
+                return Found { line, cell, used: true };
             }
             if let Some(cell) = self.lines[line].free() {
-                return Place { line, cell, found: false };
+                return Found { line, cell, used: false };
             }
         }
         panic!("{WINDOW_LINES} full lines in a row behind line {home}: that many edges cannot collide by chance")
+    }
+
+    /// Sets what was found, or puts a new edge there; returns the mask from before.
+    #[inline(always)]
+    fn set_found(&mut self, found: &Found, tag: u64, mask: u32) -> u32 {
+        let line = &mut self.lines[found.line];
+        let before = line.mask(found.cell);
+        match (found.used, mask) {
+            (false, 0) => {}
+            (false, _) => {
+                debug_assert!(self.count < self.edges_max);
+                line.put(found.cell, tag, mask);
+                self.count += 1;
+            }
+            (true, 0) => self.remove(found.line, found.cell),
+            (true, _) => line.set_mask(found.cell, mask),
+        }
+        before
     }
 
     /// Empties the cell. Where its line was full, edges may have gone on to later lines for want of a cell here: one of
@@ -273,12 +297,105 @@ mod tests {
         }
     }
 
+    /// Different ends whose numbers lie closest below `end`.
+    fn closest_below(table: &EdgeTable, end: u64, nodes_max: u32, count: usize) -> Vec<(u32, u32)> {
+        let ends = (0..end).rev().map(|number| table.scramble.ends(number));
+        let valid = ends.filter(|(source, target)| source != target && *source < nodes_max && *target < nodes_max);
+        valid.take(count).collect()
+    }
+
+    /// Numbers next to each other are what most edges of one line are: here they fill the first lines, the last ones and
+    /// all of those behind these, for numbers of few bits, of exactly those of a tag, and of more.
+    #[test]
+    fn runs_of_numbers_fill_the_first_lines_and_all_behind_the_last() {
+        for (nodes_max, edges_max) in [
+            (64, 1_000),
+            (3_000, 1_700),
+            (1 << 20, 1_785),
+            (600_000, 8),
+            (1 << 21, 1_785),
+            (1 << 25, 700),
+            (1 << 22, 1),
+        ] {
+            for at_end in [true, false] {
+                let why = format!("{edges_max} edges over {nodes_max} nodes, at the end: {at_end}");
+                let mut table = EdgeTable::new(EdgeSizes { nodes_max, edges_max }, 23).unwrap();
+                let end = if at_end { 1 << table.scramble.bits() } else { 4 * u64::from(edges_max) };
+                let mut pairs = closest_below(&table, end, nodes_max, edges_max as usize);
+                let mut random = 9_u64;
+                for round in 1..4 {
+                    for (index, ends) in pairs.iter().enumerate() {
+                        assert_eq!(table.set(ends.0, ends.1, index as u32 + round), 0, "{why}");
+                    }
+                    for (index, ends) in pairs.iter().enumerate() {
+                        assert_eq!(table.mask(ends.0, ends.1), index as u32 + round, "{why}");
+                    }
+                    let mut found: Vec<_> = table.edges().map(|edge| (edge.source, edge.target)).collect();
+                    found.sort_unstable();
+                    let mut expected = pairs.clone();
+                    expected.sort_unstable();
+                    assert_eq!(found, expected, "{why}");
+                    (1..pairs.len()).for_each(|last| {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        pairs.swap(last, (random >> 33) as usize % (last + 1));
+                    });
+                    pairs.iter().for_each(|ends| assert_ne!(table.set(ends.0, ends.1, 0), 0, "{why}"));
+                    assert_eq!((table.count(), table.edges().count()), (0, 0), "{why}");
+                }
+            }
+        }
+    }
+
+    /// A change is set back with the step that it was told, however the edge has moved since, as with none.
+    #[test]
+    fn steps_of_long_ago_are_as_good_as_a_search() {
+        let mut steps_taken = 0;
+        for seed in 1..40_u64 {
+            let edges_max = 1 + (seed % 30) as u32 * 7;
+            let mut table = EdgeTable::new(EdgeSizes { nodes_max: 1 << 21, edges_max }, seed).unwrap();
+            let end = if seed % 2 == 0 { 1 << table.scramble.bits() } else { 1_000 };
+            let pairs = closest_below(&table, end, 1 << 21, edges_max as usize);
+            let (mut model, mut undo) = (BTreeMap::new(), vec![]);
+            let mut random = seed;
+            for round in 0..3_000_u32 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if (random >> 40) % 400 == 0 {
+                    while let Some((ends, Before { mask, step })) = undo.pop() {
+                        let (source, target): (u32, u32) = ends;
+                        table.set_again(table.place(source, target), step, mask);
+                        if mask == 0 {
+                            model.remove(&ends)
+                        } else {
+                            model.insert(ends, mask)
+                        };
+                        assert_eq!(table.mask(source, target), mask, "seed {seed}, round {round}");
+                    }
+                    assert_eq!((table.count(), model.len()), (0, 0), "seed {seed}, round {round}");
+                    continue;
+                }
+                let ends = pairs[(random >> 33) as usize % pairs.len()];
+                let mask = if random >> 62 == 0 { 0 } else { round + 1 };
+                let before = table.set_at(table.place(ends.0, ends.1), mask);
+                let known = if mask == 0 { model.remove(&ends) } else { model.insert(ends, mask) };
+                assert_eq!(before.mask, known.unwrap_or(0), "seed {seed}, round {round}");
+                steps_taken += u64::from(before.step > 0);
+                undo.push((ends, before));
+            }
+            assert!(
+                table.edges().all(|edge| model.get(&(edge.source, edge.target)) == Some(&edge.mask)),
+                "seed {seed}"
+            );
+        }
+        assert!(steps_taken > 10_000, "{steps_taken} edges lay behind their home");
+    }
+
     #[test]
     fn churn_leaves_searches_as_short_as_in_a_fresh_table() {
         let lines_read = |table: &EdgeTable| {
             let read = table.edges().map(|edge| {
-                let scrambled = table.scramble.of(edge.source, edge.target);
-                table.find(scrambled).line - table.home(scrambled) + 1
+                let place = table.place(edge.source, edge.target);
+                let home = table.home(place);
+                table.find(home, tag_of(place)).line - home + 1
             });
             read.sum::<usize>() as f64 / f64::from(table.count())
         };

@@ -41,8 +41,8 @@ pub use watched::{WATCH_CHANGES_MAX, WatchConfig, WatchId, WatchTotals};
 /// only up to here.
 pub const NODES_MAX: u32 = 1 << 27;
 
-/// Most edges that one pathfinder carries; places of edges are 32 bits wide.
-pub const EDGES_MAX: u32 = 1_000_000_000;
+/// Most edges that one pathfinder carries: places of blocks have 32 bits, and beside [`NODES_MAX`] nodes they reach so far.
+pub const EDGES_MAX: u32 = 700_000_000;
 
 /// Marks "no vertex".
 const NONE: u32 = u32::MAX;
@@ -156,7 +156,8 @@ pub struct Pathfinder {
 }
 
 impl Pathfinder {
-    /// Takes all memory; nothing is allocated afterwards.
+    /// Takes all addresses, and the memory that edges usually take; no allocator is asked afterwards. Where more memory is
+    /// needed, see [`PathfinderConfig::preallocate`], the system gives the page that is written to.
     ///
     /// # Errors
     /// [`PathfinderError::Size`] for a size out of its range, [`PathfinderError::Memory`] if the system refuses.

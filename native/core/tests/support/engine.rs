@@ -10,6 +10,9 @@ use super::graph;
 use super::model::{Limits, Model};
 use super::random::Random;
 
+/// Time of revision 0, before that of any batch: tests count from 0 and find it raised to this.
+const START_UNIX_MS: u64 = 1;
+
 /// A record with its own packet.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
@@ -53,7 +56,7 @@ impl<E: EdgeStore> Engine<E> {
         let mut region = Region::create(&options).unwrap();
         let ends = region.take_engine_ends();
         let (edges_max, tenants) = (limits.edges_max, limits.tenants.clone());
-        let config = StateConfig { edges_max, window_bytes, tenants, start_unix_ms: 0, index_salt: 0x5a17 };
+        let config = StateConfig { edges_max, window_bytes, tenants, start_unix_ms: START_UNIX_MS, index_salt: 0x5a17 };
         let nodes_max = limits.nodes_max;
         let paths = PathfinderConfig { nodes_max, edges_max, budget: u64::MAX, index_salt: 0, preallocate: false };
         Self {

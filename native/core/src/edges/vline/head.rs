@@ -1,8 +1,11 @@
 //! The head of a block: one word that tells where it lies, how large it is and how many edges it holds.
 
-/// Cells of each class of leaf blocks; class 0 is no block. Steps of a half from 16 on: an edge then takes 10 to 13
+/// Cells of each class of leaf blocks; class 0 is no block. Steps of a quarter from 32 on: an edge then takes 9 to 12
 /// bytes, where doubling takes up to 18.
-pub(super) const CLASS_CELLS: [u32; 18] = [0, 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024];
+pub(super) const CLASS_CELLS: [u32; 28] = [
+    0, 1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896,
+    1_024,
+];
 
 /// Number of classes, that of no block among them.
 pub(super) const CLASSES: usize = CLASS_CELLS.len();
@@ -15,7 +18,7 @@ pub(super) const CHILD_BITS: u32 = 6;
 pub(super) const CHILDREN: usize = 1 << CHILD_BITS;
 
 /// The class of blocks that nodes lie in.
-pub(super) const NODE_BLOCK_CLASS: usize = 9;
+pub(super) const NODE_BLOCK_CLASS: usize = 11;
 const _: () = assert!(CLASS_CELLS[NODE_BLOCK_CLASS] as usize == CHILDREN);
 
 /// A node with this many edges below it, or fewer, becomes a leaf again.
@@ -34,11 +37,11 @@ pub(super) const fn edges_max_of(class: usize) -> u32 {
     if cells <= 8 { cells } else { cells / 8 * 7 }
 }
 
-/// Class of a leaf made for this many edges: at most three quarters of its cells in use, where there is such a class,
+/// Class of a leaf made for this many edges: at most four fifths of its cells in use, where there is such a class,
 /// so that a changed degree has to go on changing before the next new block.
 pub(super) fn class_for(edges: u32) -> usize {
     debug_assert!(edges <= edges_max_of(CLASS_MAX));
-    let fits = |cells: u32| if cells <= 8 { edges <= cells } else { edges <= cells / 4 * 3 };
+    let fits = |cells: u32| if cells <= 8 { edges <= cells } else { edges * 5 <= cells * 4 };
     CLASS_CELLS.iter().position(|cells| fits(*cells)).unwrap_or(CLASS_MAX)
 }
 

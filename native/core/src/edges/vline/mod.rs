@@ -29,7 +29,7 @@ use lodestone_memory::huge::{HugeSlice, prefetch};
 use self::blocks::{Blocks, pages_for};
 use self::head::Head;
 use self::leaf::{LINE_CELLS, Place};
-use super::{EdgeChange, EdgeSizes, EdgeStore};
+use super::{Before, EdgeChange, EdgeSizes, EdgeStore};
 
 /// Words of a page of blocks. Large ones waste less at their end; a small store has small ones, since each class may
 /// have a page that is hardly used.
@@ -49,6 +49,7 @@ pub struct VLine {
     nodes_max: u32,
     edges_max: u32,
     count: u32,
+    /// Words that changes moved to another place so far; what one change moves has a bound: [`VLine::LINES_MOVED_MAX`].
     words_moved: u64,
 }
 
@@ -122,7 +123,7 @@ pub struct EdgeKey {
 impl EdgeStore for VLine {
     type Place = EdgeKey;
 
-    /// `None` also for more than 2^27 nodes, or about 10^9 edges.
+    /// `None` also for more than 2^27 nodes, or so many edges (above 7 · 10^8) that places would not fit 32 bits.
     fn new(sizes: EdgeSizes, salt: u64) -> Option<VLine> {
         VLine::with_memory(sizes, salt, true)
     }
@@ -171,32 +172,9 @@ impl EdgeStore for VLine {
         }
     }
 
-    fn set_at(&mut self, EdgeKey { source, target, hash }: EdgeKey, mask: u32) -> u32 {
-        let place = self.leaf_of(source, hash);
-        let head = Head(self.words[place.head]);
-        let cells = &mut self.words[head.cells()];
-        match leaf::find(cells, target, place.hash) {
-            Place::Found(cell) => {
-                let before = leaf::mask_of(cells[cell]);
-                if mask == 0 {
-                    self.remove(source, hash, place, cell);
-                } else {
-                    cells[cell] = leaf::cell_of(target, mask);
-                }
-                before
-            }
-            Place::Free(_) | Place::Full if mask == 0 => 0,
-            Place::Free(cell) if head.has_room() => {
-                cells[cell] = leaf::cell_of(target, mask);
-                self.count_one_more(source, hash);
-                0
-            }
-            Place::Free(_) | Place::Full => {
-                self.insert_with_room(source, hash, leaf::cell_of(target, mask));
-                self.count_one_more(source, hash);
-                0
-            }
-        }
+    fn set_at(&mut self, EdgeKey { source, target, hash }: EdgeKey, mask: u32) -> Before {
+        let mask_before = self.change(source, target, hash, mask);
+        Before { mask: mask_before, step: 0 }
     }
 
     fn edges(&self) -> impl Iterator<Item = EdgeChange> + '_ {
@@ -225,6 +203,35 @@ impl VLine {
             count: 0,
             words_moved: 0,
         })
+    }
+
+    /// Sets the edge to the mask and returns the mask from before.
+    fn change(&mut self, source: u32, target: u32, hash: u32, mask: u32) -> u32 {
+        let place = self.leaf_of(source, hash);
+        let head = Head(self.words[place.head]);
+        let cells = &mut self.words[head.cells()];
+        match leaf::find(cells, target, place.hash) {
+            Place::Found(cell) => {
+                let before = leaf::mask_of(cells[cell]);
+                if mask == 0 {
+                    self.remove(source, hash, place, cell);
+                } else {
+                    cells[cell] = leaf::cell_of(target, mask);
+                }
+                before
+            }
+            Place::Free(_) | Place::Full if mask == 0 => 0,
+            Place::Free(cell) if head.has_room() => {
+                cells[cell] = leaf::cell_of(target, mask);
+                self.count_one_more(source, hash);
+                0
+            }
+            Place::Free(_) | Place::Full => {
+                self.insert_with_room(source, hash, leaf::cell_of(target, mask));
+                self.count_one_more(source, hash);
+                0
+            }
+        }
     }
 
     /// Bytes of addresses that a store of these sizes takes.
@@ -259,12 +266,6 @@ impl VLine {
         let head = Head(self.words[source as usize]);
         let words = if head.is_node() { head.children() } else { head.cells() };
         self.words[words].iter().step_by(LINE_CELLS).for_each(prefetch);
-    }
-
-    /// Lines of 64 bytes that changes have moved to another place so far, rounded down. What one change moves has a
-    /// bound: [`VLine::LINES_MOVED_MAX`].
-    pub fn lines_moved(&self) -> u64 {
-        self.words_moved / LINE_CELLS as u64
     }
 
     /// Where the leaf is that the target lies in or would go to.

@@ -9,7 +9,7 @@
 //!
 //! # The budget, and why a fill ends
 //! A repair of a live source may touch [`WatchConfig::budget`] vertices: look whether one still has support, or pass its
-//! label on. The count depends on labels, edges and changes alone. Above it the source is *stale* until it was filled
+//! label on. The count depends on labels, edges and changes alone, and how far it gets does not depend on the salt. Above it the source is *stale* until it was filled
 //! again, from where the repair stopped if nothing else is being filled, else from the start.
 //!
 //! A source that is being filled is repaired as well, as far as its labels are exact, and without a budget. So no change

@@ -22,7 +22,9 @@ import java.util.Objects;
  * }
  * }</pre>
  *
- * <p>What is set stays set, however the load ends. One load belongs to one thread; an engine has room for several at once.
+ * <p>What is set stays set, however the load ends. One load belongs to the thread that began it: another one's call throws
+ * {@link WrongThreadException}. An engine has room for several at once. Close it also after {@link #finish}: its buffer is
+ * memory outside the heap that no collector gives back.
  */
 public final class BulkLoad implements AutoCloseable {
     /** Bytes of an arc in memory and in files: source, target and mask, 32 bits each, little-endian. */

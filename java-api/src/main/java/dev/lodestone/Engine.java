@@ -1,6 +1,7 @@
 package dev.lodestone;
 
 import dev.lodestone.internal.Attachment;
+import dev.lodestone.internal.LargePages;
 import dev.lodestone.internal.Monitors;
 import dev.lodestone.internal.NativeEngine;
 import dev.lodestone.internal.Region;
@@ -57,7 +58,7 @@ public final class Engine implements EngineView {
     }
 
     /**
-     * Opens an engine; returns once it takes moves and connections.
+     * Opens an engine; returns once it takes moves and connections. The log tells when the system gives no large pages.
      *
      * @param config the configuration
      * @return the engine
@@ -68,7 +69,9 @@ public final class Engine implements EngineView {
      */
     public static Engine open(EngineConfig config) {
         Objects.requireNonNull(config, "config");
-        return new Engine(config, NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration")));
+        Engine engine = new Engine(config, NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration")));
+        LargePages.tell(LOGGER);
+        return engine;
     }
 
     /**

@@ -128,8 +128,8 @@ public final class Graph {
 
     /**
      * Finds the shortest path: of equal distances the one with the fewest edges, then, from the target backwards, the one
-     * with the lowest node. With {@code graph.pathfinder: thread} it never delays a move: the pathfinder has its own thread
-     * and its own copy.
+     * with the lowest node. With {@code graph.pathfinder: thread} it delays no move while the changes made meanwhile find
+     * room ({@code pathfinder_waits} counts when not): the pathfinder has its own thread and its own copy.
      *
      * <p>When the time is up, or the waiting thread is interrupted, nobody waits any more and the search is given up within
      * 4,096 vertices. A thread that waits looks every 50 ms whether it is interrupted; it stays so. An answer that is there
@@ -162,7 +162,8 @@ public final class Graph {
 
     /**
      * Finds the shortest paths from {@code sources[i]} to {@code targets[i]}, all of them at one and the same revision. A pair
-     * that is refused says so in its answer and does not spoil the others.
+     * that is refused says so in its answer and does not spoil the others. With {@code graph.pathfinder: inline} moves wait
+     * until all of them are found.
      *
      * @param sources first nodes, unsigned
      * @param targets as many last nodes, unsigned
@@ -194,7 +195,8 @@ public final class Graph {
      * @param source the node, unsigned
      * @return its distances; close them to give the watch back
      * @throws EngineException when the node is not below {@code graph.nodes_max} ({@link Status#OUT_OF_BOUNDS}), or all
-     *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL})
+     *     {@code graph.watches_max} watches are in use ({@link Status#WATCHES_FULL}), or too many routes wait
+     *     ({@link Status#OVERLOADED}), or those before it took a minute ({@link Status#TIMEOUT}); none is in use then
      */
     public WatchedDistances watch(int source) {
         long watch = NativeWatches.add(engine, source);

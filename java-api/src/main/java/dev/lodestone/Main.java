@@ -19,7 +19,7 @@ public final class Main {
               serve            opens an engine and serves QUIC until SIGINT or SIGTERM
               --config FILE    the configuration, YAML; without it every key has its default
               --port N         the port to listen on instead of the configured one; 0 means any free one
-              --graph FILE     a graph to load before the first connection: a road graph (.lsg) or a list of arcs (.arcs)
+              --graph FILE     a graph to load before READY: a road graph (.lsg) or a list of arcs (.arcs)
               --print-config   prints the effective configuration (token secrets included) and ends
               --help           prints this and ends
             When it accepts connections it prints one line:

@@ -20,9 +20,9 @@ import java.util.function.BooleanSupplier;
  * }</pre>
  *
  * <p>Any thread may read, at the same time as others, and any may close. What is read belongs to exactly one revision, which
- * follows the engine's within about 20 ms ({@link #awaitCommit} waits for one); {@link #distances} reads several nodes at one
- * revision. While the distances are computed, for the first time or after too large a change, reading throws
- * {@link DistancesNotReadyException}. A failed engine's distances stay readable as they were.
+ * follows the engine's within about 20 ms, or when the long routes asked before are found ({@link #awaitCommit} waits for one);
+ * {@link #distances} reads several nodes at one revision. While the distances are computed, for the first time or after too
+ * large a change, reading throws {@link DistancesNotReadyException}. A failed engine's distances stay readable as they were.
  *
  * <p>A watch that is not closed is in use until its engine closes. After either, reading throws {@link EngineClosedException}.
  * One that comes from an {@link AttachedEngine} belongs to whoever began it: closing it here ends only the reading here.
@@ -314,12 +314,23 @@ public final class WatchedDistances implements AutoCloseable {
         return true;
     }
 
-    /** Gives the watch back. A second close does nothing, and so does one after the engine's. */
+    /**
+     * Gives the watch back; while too many routes wait, waits for room among them. A second close does nothing, and so does
+     * one after the engine's.
+     *
+     * @throws EngineException when the engine did not take it within 60 s ({@link Status#OVERLOADED},
+     *     {@link Status#TIMEOUT}); the watch is in use until it is closed again
+     */
     @Override
     public void close() {
         if (!closed) {
             closed = true;
-            remove.run();
+            try {
+                remove.run();
+            } catch (EngineException refused) {
+                closed = false;
+                throw refused;
+            }
         }
     }
 

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -234,6 +235,69 @@ class LoadsTest {
             assertEquals(77, engine.commit().edges());
             EngineException absent = assertThrows(EngineException.class, () -> engine.graph().load(folder.resolve("no.arcs")));
             assertEquals(Status.IO, absent.status());
+        }
+    }
+
+    @Test
+    void noAdviceIsGivenThatCannotBeFollowed() {
+        try (Engine engine = open(1_000, "thread")) {
+            EngineException full = assertThrows(EngineException.class,
+                    () -> engine.graph().bulkLoad(Long.MAX_VALUE, (done, total, elapsed) -> true));
+            assertEquals(Status.GRAPH_FULL, full.status());
+            assertTrue(full.getMessage().contains("What to do: leave out what is beyond the most that graph.edges_max may be, "
+                    + "200000000 (now 1000)"), full.getMessage());
+            EngineException outside = assertThrows(EngineException.class, () -> engine.graph().put(1, -1, 1));
+            assertTrue(outside.getMessage().contains("node 4294967295") && outside.getMessage().contains("leave out"),
+                    outside.getMessage());
+        }
+    }
+
+    @Test
+    void thePathOfNothingIsNoFile() {
+        try (Engine engine = open(1_000, "thread")) {
+            EngineException none = assertThrows(EngineException.class, () -> engine.graph().load(Path.of("")));
+            assertEquals(Status.IO, none.status());
+            assertTrue(none.getMessage().contains("not a plain file"), none.getMessage());
+        }
+    }
+
+    @Test
+    void aLoadKeepsNoMemory() throws IOException {
+        try (Engine engine = open(1_000, "thread")) {
+            Runnable loads = () -> {
+                for (int index = 0; index < 2_000; index++) {
+                    engine.graph().put(index % 999, 999, index + 1);
+                    assertThrows(EngineException.class, () -> engine.graph().bulkLoad(1_001, (done, total, elapsed) -> true));
+                }
+            };
+            loads.run();
+            long beforeKib = residentKib();
+            loads.run();
+            long grownKib = residentKib() - beforeKib;
+            // Their buffers alone are 96 KiB each, 187 MiB in all.
+            assertTrue(grownKib < 100 << 10, "2,000 loads left " + grownKib + " KiB");
+        }
+    }
+
+    private static long residentKib() throws IOException {
+        String line = Files.readAllLines(Path.of("/proc/self/status")).stream()
+                .filter(one -> one.startsWith("VmRSS:")).findFirst().orElseThrow();
+        return Long.parseLong(line.replaceAll("\\D", ""));
+    }
+
+    @Test
+    void aLoadBelongsToTheThreadThatBeganIt() throws InterruptedException {
+        try (Engine engine = open(1_000, "thread")) {
+            BulkLoad load = engine.graph().bulkLoad();
+            load.add(1, 2, 3);
+            AtomicReference<Throwable> seen = new AtomicReference<>();
+            Thread other = Thread.ofPlatform().uncaughtExceptionHandler((thread, bad) -> seen.set(bad))
+                    .start(() -> load.add(2, 3, 4));
+            other.join();
+            assertTrue(seen.get() instanceof WrongThreadException, String.valueOf(seen.get()));
+            assertEquals(1, load.finish().edges());
+            load.close();
+            load.close();
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.lodestone.internal;
 
+import dev.lodestone.EngineException;
 import dev.lodestone.LoadProgress;
 import dev.lodestone.LoadReport;
 import dev.lodestone.bindings.Lodestone;
@@ -12,26 +13,29 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/** A bulk load behind its number. One thread. */
+/** A bulk load behind its number. One thread, that which began it. */
 public final class NativeLoad implements AutoCloseable {
-    private static final Path NO_FILE = Path.of("");
+    private static final String NO_FILE = "";
 
     private final NativeEngine engine;
-    private final Arena lifetime = Arena.ofAuto();
+    /** Given back at the close: left to the collector, the memory of many short loads would pile up until it comes. */
+    private final Arena lifetime = Arena.ofConfined();
     private final MemorySegment error = lifetime.allocate(LodestoneError.layout());
     private final MemorySegment progress = lifetime.allocate(LodestoneProgress.layout());
     private final long number;
 
-    private NativeLoad(NativeEngine engine, Path file, long arcsTotal) {
+    private NativeLoad(NativeEngine engine, String file, long arcsTotal) {
         this.engine = engine;
         LodestoneProgress.total(progress, arcsTotal);
         try (Call call = new Call()) {
             MemorySegment load = call.allocate(ValueLayout.JAVA_LONG);
-            String text = file.equals(NO_FILE) ? "" : file.toAbsolutePath().toString();
-            MemorySegment path = call.bytes(text);
+            MemorySegment path = call.bytes(file);
             call.check(Lodestone.lodestone_load_open(
                     engine.handle(), path, path.byteSize(), arcsTotal, load, call.error()));
             this.number = load.get(ValueLayout.JAVA_LONG, 0);
+        } catch (EngineException refused) {
+            lifetime.close();
+            throw refused;
         }
     }
 
@@ -43,7 +47,8 @@ public final class NativeLoad implements AutoCloseable {
      * @return the load, to be driven by {@link #step}
      */
     public static NativeLoad ofFile(NativeEngine engine, Path file) {
-        return new NativeLoad(engine, file, LoadProgress.TOTAL_UNKNOWN);
+        // Absolute, so that the empty path is a folder, and refused, and never "no file".
+        return new NativeLoad(engine, file.toAbsolutePath().toString(), LoadProgress.TOTAL_UNKNOWN);
     }
 
     /**
@@ -58,7 +63,7 @@ public final class NativeLoad implements AutoCloseable {
     }
 
     /**
-     * Memory that lives as long as the load does.
+     * Memory that lives until the load is closed.
      *
      * @param bytes how much
      * @return the memory
@@ -122,9 +127,12 @@ public final class NativeLoad implements AutoCloseable {
         }
     }
 
-    /** Ends the load; after {@link #finish} it does nothing. */
+    /** Ends the load, unless {@link #finish} has, and gives its memory back. A second close does nothing. */
     @Override
     public void close() {
         engine.endLoad(number);
+        if (lifetime.scope().isAlive()) {
+            lifetime.close();
+        }
     }
 }

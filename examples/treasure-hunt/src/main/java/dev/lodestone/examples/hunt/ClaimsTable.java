@@ -91,7 +91,7 @@ final class ClaimsTable {
                 run.client().handshake().p50() / 1000), verdict(handshake <= PUBLISHED_HANDSHAKE_MICROS),
                 "Several at a time, as the client sees them, while all connections open: not an unloaded server.");
         add("dynamic edges", "47 M", Console.text("%,d", run.edges()), verdict(run.edges() >= PUBLISHED_EDGES),
-                "This road graph has no more; `make bench-core` works on one of 47 million.");
+                "This road graph has no more; `make bench-graph` works on one of 47 million.");
     }
 
     private static String verdict(boolean holds) {
