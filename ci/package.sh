@@ -28,7 +28,10 @@ import dev.lodestone.EngineConfig;
 
 public class Trial {
     public static void main(String[] arguments) {
-        try (Engine engine = Engine.open(EngineConfig.builder().set("transport.listen", "127.0.0.1:0").build())) {
+        // A long garbage collection on a busy machine would be told, and be one line too many.
+        EngineConfig config = EngineConfig.builder().set("transport.listen", "127.0.0.1:0")
+                .set("monitoring.gc_pause_alert_ms", 60_000).build();
+        try (Engine engine = Engine.open(config)) {
             var batch = engine.moveBatch(1);
             batch.add(1, 2, 0x1_0007, 0);
             batch.submit();
