@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What takes too long for every day. Valgrind over a Rust driver of core and memory: memcheck finds no bad access and no leak,
-# massif a heap that stays flat through millions of moves, routes and rollbacks. Then a stand-alone engine is killed a thousand
-# times under its readers, and 200,000 files of arbitrary bytes are attached to.
+# What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
+# driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
+# rollbacks), a stand-alone engine killed a thousand times under its readers, 200,000 files of arbitrary bytes attached to.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind
@@ -10,6 +10,15 @@ memcheck_moves=1000000
 massif_moves=10000000
 kill_rounds=1000
 region_files=200000
+
+fault_rounds=1000
+
+echo '== models of the lock-free parts (loom)'
+ci/models.sh
+echo "== $fault_rounds producers killed in the middle of their work"
+ci/step.sh faults "killing $fault_rounds producers" env LODESTONE_FAULT_ROUNDS="$fault_rounds" \
+    cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib rings::faults -- --nocapture ||
+    fail 'a killed producer lost, tore or stopped something' 'What to do: see above; LODESTONE_SEED repeats the moments.'
 
 echo "== valgrind over the example $driver of lodestone-core, release code with line tables"
 cargo build --manifest-path native/Cargo.toml --profile traceable --locked -p lodestone-core --example "$driver" ||
@@ -32,4 +41,4 @@ ci/step.sh attach "$kill_rounds kills of a stand-alone engine, $region_files fil
     -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -Dsurefire.failIfNoSpecifiedTests=false \
     -Dtest='AttachProcessTest,RegionBytesTest' -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files" ||
     fail 'attaching failed' 'What to do: see above; the message names the seed.'
-passed 'memcheck, massif and attaching'
+passed 'models, killed producers, memcheck, massif and attaching'

@@ -541,6 +541,21 @@ int32_t lodestone_watch_add(uint64_t engine,
 // `error` is null or points to a `LodestoneError`.
 int32_t lodestone_watch_remove(uint64_t engine, uint64_t watch, struct LodestoneError *error);
 
+// Sleeps while the word is `expected`, until woken, at most `timeout_ns`. Woken for whatever reason, or another word:
+// `OK`. The caller looks again in any case.
+//
+// # Safety
+// `word` is the address of a number that stays mapped during the call.
+int32_t lodestone_word_wait(const uint32_t *word,
+                            uint32_t expected,
+                            uint64_t timeout_ns);
+
+// Wakes every thread of every process that sleeps on the word.
+//
+// # Safety
+// `word` is the address of a number that stays mapped during the call.
+int32_t lodestone_word_wake(const uint32_t *word);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -18,6 +18,7 @@ mod sessions;
 mod state;
 mod types;
 mod watches;
+mod words;
 
 pub use abi::lodestone_abi_fingerprint;
 pub use engine::{lodestone_engine_close, lodestone_engine_describe, lodestone_engine_open};
@@ -36,3 +37,4 @@ pub use types::{
     LodestoneSubmission,
 };
 pub use watches::{lodestone_watch_add, lodestone_watch_remove};
+pub use words::{lodestone_word_wait, lodestone_word_wake};

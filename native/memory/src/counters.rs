@@ -102,6 +102,18 @@ counter_ids! {
     WatchesStale = 39 "watches_stale",
     /// Fills of watched sources that came to their end, the first ones included.
     WatchFills = 40 "watch_fills",
+    /// Commands taken from lanes and the ring.
+    Commands = 41 "commands",
+    /// Times a producer of commands found no room.
+    CommandsFull = 42 "commands_full",
+    /// Claims in the ring that a dead producer left and that were skipped.
+    ClaimsRepaired = 43 "claims_repaired",
+    /// Records and stretches in lanes and the ring that no producer writes.
+    CommandsGarbage = 44 "commands_garbage",
+    /// Producers of commands registered: now.
+    ProducersLive = 45 "producers_live",
+    /// Producers of commands whose process ended without a word.
+    ProducersDied = 46 "producers_died",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -2,10 +2,12 @@
 //!
 //! All offsets and sizes are bytes, all words little-endian. A change of anything here raises [`LAYOUT_VERSION`].
 
+use crate::rings::layout::{BridgeSizes, PRODUCER_BYTES, PRODUCERS_MAX, REPLY_BYTES};
+
 /// "LODESTN1" read as a little-endian word.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"LODESTN1");
 /// Version of this layout; a reader refuses any other.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 /// Bytes of the header page.
 pub const HEADER_BYTES: usize = 4096;
 
@@ -35,6 +37,10 @@ pub const SECTION_ENTRY_BYTES: usize = 32;
 pub const HEADER_COMMIT: usize = 1024;
 /// Header: u64 Unix milliseconds of the engine's last sign of life.
 pub const HEADER_HEARTBEAT: usize = 1280;
+/// Header: u32 word on which the engine thread sleeps, see [`crate::rings`].
+pub const HEADER_BELL: usize = 1536;
+/// Header: u32 who has to have a barrier of its own before it looks at that word, see [`crate::rings::ORDER_ALL`].
+pub const HEADER_ORDER: usize = 1540;
 /// Header: u32 bytes of the poison text, then the text (UTF-8).
 pub const HEADER_POISON: usize = 2048;
 /// Most bytes of the poison text.
@@ -84,6 +90,14 @@ pub enum SectionKind {
     Events = 5,
     /// One entry a watch: its head and its labels.
     Watched = 6,
+    /// One entry a producer.
+    Producers = 7,
+    /// One item a lane.
+    Lanes = 8,
+    /// The ring, one item.
+    Ring = 9,
+    /// One area a producer.
+    Replies = 10,
 }
 
 /// One section of a region.
@@ -107,11 +121,16 @@ impl Section {
 }
 
 /// Number of sections.
-pub const SECTIONS: usize = 6;
+pub const SECTIONS: usize = 10;
 
-/// The sections of a region with this many nodes, slots and watches, in their order, and the region's bytes. Every
-/// section begins on a page. `None` when the sizes leave the address space.
-pub fn sections(nodes_max: usize, slots_max: usize, watches_max: usize) -> Option<([Section; SECTIONS], usize)> {
+/// The sections of a region with this many nodes, slots and watches and this bridge, in their order, and the region's
+/// bytes. Every section begins on a page. `None` when the sizes leave the address space.
+pub fn sections(
+    nodes_max: usize,
+    slots_max: usize,
+    watches_max: usize,
+    bridge: &BridgeSizes,
+) -> Option<([Section; SECTIONS], usize)> {
     let wanted = [
         (SectionKind::Counters, 8, COUNTERS_MAX),
         (SectionKind::Histograms, HISTOGRAM_BUCKETS * 8, HISTOGRAMS_MAX),
@@ -119,6 +138,10 @@ pub fn sections(nodes_max: usize, slots_max: usize, watches_max: usize) -> Optio
         (SectionKind::Slots, SLOT_BYTES, slots_max),
         (SectionKind::Events, EVENT_BYTES, EVENTS_MAX),
         (SectionKind::Watched, watch_bytes(nodes_max)?, watches_max),
+        (SectionKind::Producers, PRODUCER_BYTES, PRODUCERS_MAX),
+        (SectionKind::Lanes, bridge.lane_item_bytes(), bridge.lanes),
+        (SectionKind::Ring, bridge.ring_item_bytes(), 1),
+        (SectionKind::Replies, REPLY_BYTES, PRODUCERS_MAX),
     ];
     let mut end = HEADER_BYTES;
     let mut placed = [Section { kind: SectionKind::Counters, offset: 0, item_bytes: 0, items: 0 }; SECTIONS];
@@ -131,6 +154,7 @@ pub fn sections(nodes_max: usize, slots_max: usize, watches_max: usize) -> Optio
 
 const _: () = assert!(HEADER_SECTIONS + SECTIONS_MAX * SECTION_ENTRY_BYTES <= HEADER_COMMIT);
 const _: () = assert!(HEADER_COMMIT + 10 * 8 <= HEADER_HEARTBEAT);
+const _: () = assert!(HEADER_HEARTBEAT + 128 <= HEADER_BELL && HEADER_BELL + 128 <= HEADER_POISON);
 const _: () = assert!(HEADER_POISON + 4 + POISON_TEXT_MAX <= HEADER_BYTES);
 const _: () = assert!(8 + 16 + EVENT_BODY_BYTES == EVENT_BYTES);
 
@@ -138,9 +162,11 @@ const _: () = assert!(8 + 16 + EVENT_BODY_BYTES == EVENT_BYTES);
 mod tests {
     use super::*;
 
+    const BRIDGE: BridgeSizes = BridgeSizes { lanes: 4, lane_bytes: 65_536, ring_bytes: 1 << 20 };
+
     #[test]
     fn sections_follow_each_other_without_overlap_on_page_boundaries() {
-        let (sections, bytes) = sections(1_000_003, 256_000, 3).unwrap();
+        let (sections, bytes) = sections(1_000_003, 256_000, 3, &BRIDGE).unwrap();
         let mut end = HEADER_BYTES;
         for section in sections {
             assert_eq!(section.offset, end);
@@ -148,7 +174,7 @@ mod tests {
             end = (section.offset + section.item_bytes * section.items).next_multiple_of(HEADER_BYTES);
         }
         assert_eq!(bytes, end);
-        assert!(super::sections(usize::MAX / 8, 1, 0).is_none());
-        assert!(super::sections(1 << 27, 1, usize::MAX >> 29).is_none());
+        assert!(super::sections(usize::MAX / 8, 1, 0, &BRIDGE).is_none());
+        assert!(super::sections(1 << 27, 1, usize::MAX >> 29, &BRIDGE).is_none());
     }
 }

@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::mm::{MapFlags, ProtFlags};
 
@@ -79,6 +79,18 @@ impl Mapping {
         // SAFETY: `first` is 8-aligned (the base is page aligned), `count` words lie inside a mapping that is never
         // unmapped, any bit pattern is an AtomicU64, and all access, from either language, is atomic.
         unsafe { std::slice::from_raw_parts(first.cast::<AtomicU64>(), count) }
+    }
+
+    /// The same memory by halves of words. A half is used either this way or as part of its word, never both: mixed
+    /// accesses of different width have no order between them.
+    ///
+    /// # Panics
+    /// As [`Mapping::words`].
+    pub(crate) fn halves(self, offset: usize, count: usize) -> &'static [AtomicU32] {
+        let words = self.words(offset, count.div_ceil(2));
+        // SAFETY: the words lie in a mapping that is never unmapped, `count` halves fit into them, a word is aligned
+        // for a half, and any bit pattern is an AtomicU32.
+        unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<AtomicU32>(), count) }
     }
 
     /// Replaces the memory by fresh zero pages at the same address.

@@ -5,10 +5,9 @@
 //! rollback. It wraps after 2^31 changes of one node, so a reader would have to sleep through exactly that many between
 //! its two looks to be deceived.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
-
 use crate::huge::prefetch;
 use crate::slots::{SLOT_WORDS, SlotImage, SlotWords};
+use crate::sync::{AtomicU64, Ordering, fence, look_again};
 
 /// The slot number that says: no slot.
 pub const SLOT_NONE: u32 = u32::MAX;
@@ -120,13 +119,13 @@ impl NodeReader {
                     return Ok((Node { slot, version }, image));
                 }
             }
-            std::hint::spin_loop();
+            look_again();
         }
         Err(NodeBusy)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;

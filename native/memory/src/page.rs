@@ -7,12 +7,14 @@
 
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bumpalo::Bump;
 
 use crate::status::Status;
+use crate::sync::AtomicU64 as SharedWord;
 
 /// Most records in one page.
 pub const PAGE_RECORDS_MAX: usize = 128;
@@ -209,6 +211,26 @@ impl Page {
         Ok(())
     }
 
+    /// Copies a packet of `bytes` out of shared words into the page, each word once.
+    ///
+    /// # Errors
+    /// [`PageFull`] when there is no room; the page is as before.
+    ///
+    /// # Panics
+    /// When there are fewer words than that.
+    pub(crate) fn push_words(&mut self, head: RecordHead, words: &[SharedWord], bytes: usize) -> Result<(), PageFull> {
+        let body = self.body_mut();
+        if body.heads.len() == PAGE_RECORDS_MAX {
+            return Err(PageFull);
+        }
+        let words = &words[..bytes.div_ceil(8)];
+        let copy = body.bump.try_alloc_slice_fill_with(words.len(), |index| words[index].load(Relaxed).to_le());
+        let copy = copy.map_err(|_| PageFull)?;
+        body.packets.push((NonNull::from(&mut *copy).cast(), bytes));
+        body.heads.push(head);
+        Ok(())
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.body().heads.len()
@@ -226,7 +248,7 @@ impl Page {
     pub fn record(&self, index: usize) -> Record<'_> {
         let body = self.body();
         let (start, bytes) = body.packets[index];
-        // SAFETY: `start` and `bytes` are those of a slice that `push` got from this page's bump; the bump is reset
+        // SAFETY: `start` and `bytes` lie in a slice that `push` or `push_words` got from this page's bump; it is reset
         // only when the page is dropped, and `&self` keeps the page alive and unchanged for the record's lifetime.
         let packet = unsafe { std::slice::from_raw_parts(start.as_ptr(), bytes) };
         Record { head: body.heads[index], packet }

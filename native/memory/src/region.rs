@@ -14,12 +14,14 @@ use crate::events::EventRing;
 use crate::header::{EngineState, Header};
 use crate::histogram::Histograms;
 use crate::layout::{
-    HEADER_ABI_FINGERPRINT, HEADER_BYTES, HEADER_GENERATION, HEADER_MAGIC, HEADER_REGION_BYTES, HEADER_SECTION_COUNT,
-    HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION, REGION_MAGIC, SECTION_ENTRY_BYTES, SECTIONS,
-    Section, sections,
+    HEADER_ABI_FINGERPRINT, HEADER_BELL, HEADER_BYTES, HEADER_GENERATION, HEADER_MAGIC, HEADER_REGION_BYTES,
+    HEADER_SECTION_COUNT, HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION, REGION_MAGIC,
+    SECTION_ENTRY_BYTES, SECTIONS, Section, sections,
 };
 use crate::mapping::Mapping;
 use crate::nodes::{NodeReader, NodeTable};
+use crate::rings::bridge::BridgeWords;
+use crate::rings::{Bridge, BridgeEnd, BridgeSizes};
 use crate::slots::SlotWords;
 use crate::watched::{WatchReader, WatchTable};
 
@@ -48,6 +50,8 @@ pub struct RegionOptions {
     pub slots_max: u32,
     /// Watches, each with a label a node.
     pub watches_max: u32,
+    /// Sizes of the bridge.
+    pub bridge: BridgeSizes,
     /// Whether to fault every page in at once.
     pub touch: bool,
     /// Fingerprint of the library's C header.
@@ -113,6 +117,7 @@ pub struct Region {
     file: Option<(File, PathBuf)>,
     writers_taken: bool,
     watches_taken: bool,
+    bridge_taken: bool,
 }
 
 /// The two writing ends of a region that belong to the engine thread, handed out once.
@@ -131,9 +136,13 @@ impl Region {
     /// # Errors
     /// See [`RegionError`]; nothing is left behind.
     pub fn create(options: &RegionOptions) -> Result<Region, RegionError> {
-        let (sections, bytes) =
-            sections(options.nodes_max as usize, options.slots_max as usize, options.watches_max as usize)
-                .ok_or(RegionError::TooLarge)?;
+        let (sections, bytes) = sections(
+            options.nodes_max as usize,
+            options.slots_max as usize,
+            options.watches_max as usize,
+            &options.bridge,
+        )
+        .ok_or(RegionError::TooLarge)?;
         let (mapping, file) = match &options.place {
             RegionPlace::Anonymous => {
                 let mapping = Mapping::anonymous(bytes, options.touch);
@@ -151,7 +160,8 @@ impl Region {
             }
         };
         let header = Header::new(mapping.words(0, HEADER_BYTES / 8));
-        let region = Region { mapping, sections, header, file, writers_taken: false, watches_taken: false };
+        let region =
+            Region { mapping, sections, header, file, writers_taken: false, watches_taken: false, bridge_taken: false };
         region.write_header(options);
         Ok(region)
     }
@@ -227,6 +237,25 @@ impl Region {
     /// A reader of nodes and slots.
     pub fn reader(&self) -> NodeReader {
         NodeReader::new(self.section_words(2), SlotWords::new(self.section_words(3)))
+    }
+
+    /// The bridge, for producers.
+    pub fn bridge(&self) -> Bridge {
+        let [producers, lanes, ring, replies] = [6, 7, 8, 9].map(|index| self.section_words(index));
+        let producer_halves = self.mapping.halves(self.sections[6].offset, producers.len() * 2);
+        let [bell, order] = self.mapping.halves(HEADER_BELL, 2) else { unreachable!("two halves were asked for") };
+        let lane_item_bytes = self.sections[7].item_bytes;
+        Bridge::new(&BridgeWords { producers, producer_halves, lanes, lane_item_bytes, ring, replies, bell, order })
+    }
+
+    /// The engine's end of the bridge.
+    ///
+    /// # Panics
+    /// When it was taken before.
+    pub fn take_bridge_end(&mut self) -> BridgeEnd {
+        assert!(!self.bridge_taken, "the engine's end of a bridge is handed out once");
+        self.bridge_taken = true;
+        BridgeEnd::new(self.bridge())
     }
 
     /// First address, for Java.
@@ -341,6 +370,7 @@ mod tests {
             nodes_max: 100,
             slots_max: 10,
             watches_max: 2,
+            bridge: BridgeSizes { lanes: 2, lane_bytes: 4_096, ring_bytes: 8_192 },
             touch: true,
             abi_fingerprint,
             start_unix_ms,
@@ -356,7 +386,7 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         assert_eq!(bytes.len(), region.bytes());
         assert_eq!(&bytes[..8], b"LODESTN1");
-        assert_eq!(bytes[8..16], [2, 0, 0, 0, 0, 16, 0, 0]);
+        assert_eq!(bytes[8..16], [3, 0, 0, 0, 0, 16, 0, 0]);
         assert_eq!(bytes[16..24], 0x1234_u64.to_le_bytes());
         assert_eq!(bytes[32..36], 1_u32.to_le_bytes());
         assert_eq!(bytes[36..40], std::process::id().to_le_bytes());

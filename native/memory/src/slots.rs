@@ -3,10 +3,9 @@
 //! A new slot is always the free one with the lowest number, so the same moves give the same slots everywhere. The
 //! free set is a tree of bitmaps, 64 to a word: finding, taking and returning cost one word a level.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::huge::prefetch;
 use crate::layout::SLOT_BYTES;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Words in a slot.
 pub const SLOT_WORDS: usize = SLOT_BYTES / 8;
@@ -184,7 +183,7 @@ impl FreeSlots {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::collections::BTreeSet;
 

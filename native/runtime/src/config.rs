@@ -13,6 +13,7 @@ use lodestone_core::TenantQuota;
 use lodestone_core::pathfinder::{EDGES_MAX, NODES_MAX};
 use lodestone_memory::RegionPlace;
 use lodestone_memory::layout::WATCHES_MAX;
+use lodestone_memory::rings::BridgeSizes;
 use lodestone_transport::{Auth, Certificate, TokenKey};
 
 use crate::error::EngineError;
@@ -87,6 +88,7 @@ pub struct Config {
     pub(crate) connections_max: u32,
     pub(crate) channel_batches: usize,
     pub(crate) answer_buffer_bytes: usize,
+    pub(crate) bridge: BridgeSizes,
     pub(crate) panic_at_revision: u64,
 }
 
@@ -205,6 +207,7 @@ impl Config {
             connections_max: lines.number("transport.connections_max", 60_000, 1..=1_000_000)?,
             channel_batches: lines.number("transport.channel_batches", 1_024, 1..=65_536)?,
             answer_buffer_bytes: lines.number("transport.answer_buffer_kib", 64_usize, 40..=4_096)? << 10,
+            bridge: bridge(&mut lines)?,
             panic_at_revision: lines.number("testing.panic_at_revision", 0, 0..=u64::MAX)?,
         };
         match lines.0.into_iter().find(|(key, _)| !JAVA_KEYS.contains(&key.as_str())) {
@@ -332,6 +335,24 @@ fn tenants(lines: &mut Lines, slots_max: u32) -> Result<Vec<TenantQuota>, Engine
         return Err(wrong("arena.tenants", text));
     }
     Ok(tenants)
+}
+
+fn bridge(lines: &mut Lines) -> Result<BridgeSizes, EngineError> {
+    let lanes = lines.number("bridge.lanes", 4, 1..=64)?;
+    let lane_bytes = power_of_two(lines, "bridge.lane_kib", 64, 4..=16_384)? << 10;
+    let ring_bytes = power_of_two(lines, "bridge.ring_kib", 1_024, 4..=65_536)? << 10;
+    Ok(BridgeSizes { lanes, lane_bytes, ring_bytes })
+}
+
+fn power_of_two(
+    lines: &mut Lines,
+    key: &str,
+    default: usize,
+    allowed: RangeInclusive<usize>,
+) -> Result<usize, EngineError> {
+    let number = lines.number(key, default, allowed)?;
+    let text = || wrong(key, format_args!("found {number}; allowed is a power of two"));
+    if number.is_power_of_two() { Ok(number) } else { Err(text()) }
 }
 
 fn listen(lines: &mut Lines) -> Result<SocketAddr, EngineError> {
@@ -468,6 +489,9 @@ mod tests {
             ("transport.auth=basic", "transport.auth"),
             ("transport.auth.keys.0.id=1\ntransport.auth.keys.0.secret_hex=00", "64 hex digits"),
             ("transport.auth.keys.0.secret_hex=00", "transport.auth.keys.0.id"),
+            ("bridge.lane_kib=48", "power of two"),
+            ("bridge.ring_kib=2", "4 to 65536"),
+            ("bridge.lanes=0", "1 to 64"),
             ("graph.nodes=5", "graph.nodes: unknown key"),
             ("nonsense", "is not key=value"),
             ("arena.capacity=5\narena.capacity=6", "stands twice"),

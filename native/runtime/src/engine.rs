@@ -12,14 +12,17 @@ use std::time::Duration;
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, WatchConfig};
 use lodestone_core::{RollbackReport, State, StateConfig};
 use lodestone_memory::header::{EngineState, Header};
+use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
 use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::bridge::Commands;
+use crate::calls::AwaitedCalls;
 use crate::clock::now_unix_ms;
-use crate::config::{Config, PathfinderPlace};
+use crate::config::{Config, IdleStrategy, PathfinderPlace};
 use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
@@ -72,6 +75,7 @@ pub struct Engine {
     header: Header,
     counters: Counters,
     watches: WatchReader,
+    bridge: Bridge,
     edges_max: u32,
     rollback_sla: Duration,
     control: mpsc::Sender<Control>,
@@ -112,6 +116,7 @@ impl Engine {
             nodes_max: config.nodes_max,
             slots_max: config.slots_max,
             watches_max: config.watches_max,
+            bridge: config.bridge,
             touch: config.preallocate,
             abi_fingerprint,
             start_unix_ms: now_unix_ms(),
@@ -134,6 +139,7 @@ impl Engine {
         region.header().set_state(EngineState::Running);
         let description = describe(&config, &region, &listening);
         let (header, counters, watches) = (region.header(), region.counters(), region.watch_reader());
+        let bridge = region.bridge();
         let _ = server.set(listening);
         let Threads { writer, pathfinder, routes_ending } = threads;
         Ok(Engine {
@@ -141,6 +147,7 @@ impl Engine {
             header,
             counters,
             watches,
+            bridge,
             edges_max: config.edges_max,
             rollback_sla: Duration::from_millis(config.rollback_sla_ms),
             control,
@@ -159,6 +166,11 @@ impl Engine {
     /// The engine's counters, those that the shared region shows.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The bridge, for producers of this process; after close it reads as empty.
+    pub fn bridge(&self) -> Bridge {
+        self.bridge
     }
 
     /// A reader of the watches; after close it finds them free.
@@ -386,6 +398,12 @@ fn start_threads(
     let routes_ending = Arc::new(AtomicBool::new(false));
     let (feed, pathfinder) = start_pathfinder(config, region, &routes_ending)?;
     header.publish(&state.to_commit());
+    let commands = Commands::new(
+        region.take_bridge_end(),
+        counters,
+        config.preallocate,
+        config.idle_strategy == IdleStrategy::Park,
+    );
     let mut writer = Writer {
         state,
         events: ends.events,
@@ -395,6 +413,9 @@ fn start_threads(
         ingress,
         control,
         feed,
+        commands: commands.ok_or_else(|| no_memory("the pages of commands"))?,
+        awaited: AwaitedCalls::default(),
+        bell: region.bridge().bell(),
         server: Arc::clone(server),
         idle_strategy: config.idle_strategy,
         fragmentation_threshold: config.fragmentation_threshold,

@@ -20,6 +20,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bridge;
+mod calls;
 mod clock;
 mod config;
 mod control;

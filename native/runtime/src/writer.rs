@@ -7,17 +7,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, PutError, State, StateHash};
 use lodestone_memory::events::{Event, EventRing};
 use lodestone_memory::header::Header;
+use lodestone_memory::rings::{Doorbell, SLEEP_MS_MAX};
 use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Record, RecordKind, Status};
 use lodestone_transport::{Batch, Decision, Server, SessionEvent};
 use tokio::sync::mpsc;
 
+use crate::bridge::{Commands, SPIN_LOOKS_MAX};
+use crate::calls::{AwaitedCalls, Call};
 use crate::clock::now_unix_ms;
 use crate::config::{IdleStrategy, RollbackVerify};
 use crate::control::{Control, HashReport, PutAnswer};
@@ -27,8 +30,8 @@ use crate::routes::{RouteReply, RouteRequest};
 /// Pages taken from the channel at once.
 const INBOX_BATCHES_MAX: usize = 64;
 
-/// Longest sleep of an idle engine: it shows a sign of life this often.
-const HEARTBEAT: Duration = Duration::from_millis(100);
+/// Calls of a turn: one of each lane and one of the ring.
+const CALLS_MAX: usize = 65;
 
 /// How often the slot arena is looked at for holes.
 const FRAGMENTATION_LOOK_MS: u64 = 1_000;
@@ -46,6 +49,9 @@ pub(crate) struct Writer {
     pub(crate) ingress: mpsc::Receiver<Batch>,
     pub(crate) control: mpsc::Receiver<Control>,
     pub(crate) feed: Feed,
+    pub(crate) commands: Commands,
+    pub(crate) awaited: AwaitedCalls,
+    pub(crate) bell: Doorbell,
     pub(crate) server: Arc<std::sync::OnceLock<Server>>,
     pub(crate) idle_strategy: IdleStrategy,
     pub(crate) fragmentation_threshold: f64,
@@ -62,45 +68,120 @@ pub(crate) struct Watch {
     fragmented_told: bool,
     looked_unix_ms: u64,
     stopping: bool,
+    /// Turns since it was told to stop.
+    last_turns: u64,
 }
 
-struct Unpark(Thread);
+/// Wakes the engine thread when a channel has something: by the same doorbell as producers.
+struct Ring(Doorbell);
 
-impl Wake for Unpark {
+impl Wake for Ring {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.0.ring();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+        self.0.ring();
     }
 }
 
+/// What the engine thread works on in a turn; taken once.
+struct Desk {
+    inbox: Vec<Batch>,
+    calls: Vec<Call>,
+    /// It said that it is about to sleep.
+    announced: bool,
+}
+
 impl Writer {
-    /// Works until told to stop; everything in the channel by then is decided.
+    /// Works until told to stop; everything in channel, lanes and ring by then is decided.
     pub(crate) fn run(&mut self) {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Waker::from(Arc::new(Ring(self.bell)));
         let mut context = Context::from_waker(&waker);
-        let mut inbox = Vec::with_capacity(INBOX_BATCHES_MAX);
+        let inbox = Vec::with_capacity(INBOX_BATCHES_MAX);
+        let mut desk = Desk { inbox, calls: Vec::with_capacity(CALLS_MAX), announced: false };
         loop {
             let now = now_unix_ms();
             self.header.beat(now);
             self.look_for_holes(now);
-            let controlled = self.take_control(&mut context);
-            let filling = self.feed.watch_some();
-            if self.take_batches(&mut context, &mut inbox) {
-                self.decide(&inbox);
-                inbox.clear();
+            self.commands.sweep(now);
+            if self.turn(&mut context, &mut desk) {
+                desk.announced = false;
+                self.bell.awake();
             } else if self.watch.stopping {
                 return;
-            } else if !controlled && !filling {
-                match self.idle_strategy {
-                    IdleStrategy::Park => thread::park_timeout(HEARTBEAT),
-                    IdleStrategy::Yield => thread::yield_now(),
-                    IdleStrategy::BusySpin => std::hint::spin_loop(),
+            } else {
+                self.rest(&mut desk.announced);
+            }
+        }
+    }
+
+    /// Does what is there to do; `false` when there was nothing.
+    fn turn(&mut self, context: &mut Context<'_>, desk: &mut Desk) -> bool {
+        let controlled = self.take_control(context);
+        let filling = self.feed.watch_some();
+        let received = self.take_batches(context, &mut desk.inbox);
+        if received {
+            let taken = Instant::now();
+            for batch in &desk.inbox {
+                let queued = taken.saturating_duration_since(batch.entered);
+                self.histograms.record(HistogramId::Queue, queued.as_nanos() as u64);
+            }
+            self.decide(&desk.inbox, taken);
+            desk.inbox.clear();
+        }
+        let commanded = self.take_commands(desk);
+        let awaiting = self.answer_awaited();
+        controlled | filling | received | commanded | awaiting
+    }
+
+    /// Decides what waits in lanes and ring, then does what was called for behind it.
+    fn take_commands(&mut self, desk: &mut Desk) -> bool {
+        if !self.commands.has_some() || self.is_past_its_last_commands() {
+            return false;
+        }
+        self.commands.take(&mut desk.inbox, &mut desk.calls);
+        self.decide(&desk.inbox, Instant::now());
+        desk.inbox.clear();
+        for call in desk.calls.drain(..) {
+            self.serve_call(&call);
+        }
+        true
+    }
+
+    /// Whether everything is taken that stood in lanes and ring when the engine was told to stop. Producers may go on for
+    /// ever.
+    fn is_past_its_last_commands(&mut self) -> bool {
+        self.watch.last_turns += u64::from(self.watch.stopping);
+        self.watch.last_turns > self.commands.turns_of_a_lap()
+    }
+
+    /// Nothing to do: looks again soon, or sleeps until rung. Before it sleeps it says so and looks once more, which is
+    /// the turn after this.
+    fn rest(&mut self, announced: &mut bool) {
+        match self.idle_strategy {
+            IdleStrategy::Yield => thread::yield_now(),
+            IdleStrategy::BusySpin => std::hint::spin_loop(),
+            IdleStrategy::Park if *announced => {
+                self.bell.sleep(SLEEP_MS_MAX);
+                *announced = false;
+            }
+            IdleStrategy::Park => {
+                if !self.spin() {
+                    self.bell.announce();
+                    *announced = self.commands.order();
                 }
             }
         }
+    }
+
+    /// Looks for work for a while, where producers are registered; whether there is some.
+    fn spin(&self) -> bool {
+        let looks = if self.commands.is_worth_spinning() { SPIN_LOOKS_MAX } else { 0 };
+        (0..looks).any(|_| {
+            std::hint::spin_loop();
+            self.commands.has_some() || !self.ingress.is_empty() || !self.control.is_empty()
+        })
     }
 
     fn take_batches(&mut self, context: &mut Context<'_>, inbox: &mut Vec<Batch>) -> bool {
@@ -121,12 +202,7 @@ impl Writer {
         any
     }
 
-    fn decide(&mut self, inbox: &[Batch]) {
-        let taken = Instant::now();
-        for batch in inbox {
-            let queued = taken.saturating_duration_since(batch.entered);
-            self.histograms.record(HistogramId::Queue, queued.as_nanos() as u64);
-        }
+    fn decide(&mut self, inbox: &[Batch], taken: Instant) {
         let mut place = Place { batch: 0, record: 0 };
         while place.batch < inbox.len() {
             let batch = &inbox[place.batch];
@@ -255,7 +331,7 @@ impl Writer {
         }
     }
 
-    fn route(&mut self, reply: RouteReply, source: u32) {
+    pub(crate) fn route(&mut self, reply: RouteReply, source: u32) {
         let (standing, asked) = (self.feed.standing(self.state.revision()), Instant::now());
         // Ingress lets no more routes in than the queue holds; beyond that stand only those of local threads.
         if let Some(request) = self.feed.route(RouteRequest { standing, asked, reply }).expect(PATHFINDER_GONE) {
@@ -308,7 +384,7 @@ impl Writer {
         result
     }
 
-    fn rollback(&mut self, revision: u64) -> Result<(lodestone_core::RollbackReport, Duration), Status> {
+    pub(crate) fn rollback(&mut self, revision: u64) -> Result<(lodestone_core::RollbackReport, Duration), Status> {
         let start = Instant::now();
         let feed = &mut self.feed;
         let report = self.state.rollback(revision, |change| {

@@ -85,7 +85,19 @@ public enum Counter {
     /** Times a watched source became stale: its repair went over {@code graph.watch_budget}. */
     WATCHES_STALE,
     /** Fills of watched sources that came to their end, the first ones included. */
-    WATCH_FILLS;
+    WATCH_FILLS,
+    /** Commands taken from shared memory. */
+    COMMANDS,
+    /** Times that a producer of commands found no room. */
+    COMMANDS_FULL,
+    /** Claims in the ring that a dead producer left behind and that were skipped. */
+    CLAIMS_REPAIRED,
+    /** Records and stretches in shared memory that no producer writes. */
+    COMMANDS_GARBAGE,
+    /** Producers of commands registered: now. */
+    PRODUCERS_LIVE,
+    /** Producers of commands whose process ended without a word. */
+    PRODUCERS_DIED;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

@@ -5,6 +5,7 @@ import dev.lodestone.internal.LargePages;
 import dev.lodestone.internal.Monitors;
 import dev.lodestone.internal.NativeEngine;
 import dev.lodestone.internal.Region;
+import dev.lodestone.internal.Sleeper;
 import java.lang.System.Logger.Level;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -265,6 +266,28 @@ public final class Engine implements EngineView {
     public MoveBatch moveBatch(int capacity) {
         region.requireOpen();
         return new MoveBatch(engine, capacity);
+    }
+
+    /**
+     * Makes commands: moves and releases through shared memory, without a call and without waiting.
+     *
+     * @return commands for one thread; close them
+     * @throws EngineException when all 64 producers are taken
+     */
+    public Commands commands() {
+        return commands(0);
+    }
+
+    /**
+     * Makes commands whose moves count on the quota of a tenant.
+     *
+     * @param tenant the tenant, unsigned; 0 for none in particular
+     * @return commands for one thread; close them
+     * @throws EngineException when all 64 producers are taken
+     */
+    public Commands commands(int tenant) {
+        region.requireOpen();
+        return new Commands(region, Sleeper.EMBEDDED, tenant);
     }
 
     /**

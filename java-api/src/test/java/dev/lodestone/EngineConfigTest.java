@@ -106,6 +106,8 @@ class EngineConfigTest {
             for (ConfigKey key : ConfigKey.ALL) {
                 if (key.kind() == ConfigKey.Kind.WHOLE && random.nextBoolean()) {
                     builder.set(key.path(), random.nextLong(key.min(), key.max() == Long.MAX_VALUE ? key.max() : key.max() + 1));
+                } else if (key.kind() == ConfigKey.Kind.POWER_OF_TWO) {
+                    builder.set(key.path(), key.min() << random.nextInt(8));
                 } else if (key.kind() == ConfigKey.Kind.CHOICE) {
                     builder.set(key.path(), key.choices().get(random.nextInt(key.choices().size())));
                 } else if (key.kind() == ConfigKey.Kind.DURATION && random.nextBoolean()) {

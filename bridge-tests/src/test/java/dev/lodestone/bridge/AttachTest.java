@@ -218,7 +218,7 @@ class AttachTest {
         assertEquals(Reason.STARTING, refused(Files.write(folder.resolve("zeros"), new byte[100_000])));
         assertEquals(Reason.FOREIGN, refused(Path.of("/dev/null")));
         try (Engine engine = open()) {
-            assertEquals(Reason.VERSION, refused(changed(engine, 8, 4_096L << 32 | 3)));
+            assertEquals(Reason.VERSION, refused(changed(engine, 8, 4_096L << 32 | 9)));
             assertEquals(Reason.FOREIGN, refused(changed(engine, 0, 5)));
             assertEquals(Reason.DAMAGED, refused(changed(engine, 48, Files.size(regionOf(engine)) + 4_096)));
             assertEquals(Reason.DAMAGED, refused(changed(engine, 56, 5)));

@@ -9,10 +9,12 @@ import dev.lodestone.Histogram;
 import dev.lodestone.Status;
 import dev.lodestone.bindings.AbiFingerprint;
 import dev.lodestone.bindings.Lodestone;
+import dev.lodestone.internal.BridgeLayout;
 import dev.lodestone.internal.LayoutTable;
 import dev.lodestone.internal.LayoutTable.Place;
 import dev.lodestone.internal.NativeLibrary;
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,6 +88,24 @@ class BindingsTest {
         for (Histogram histogram : Histogram.values()) {
             assertEquals(histogram.name(), histograms.get(histogram.ordinal()).strip().toUpperCase(Locale.ROOT));
         }
+    }
+
+    @Test
+    void theBridgeLiesWhereRustPutsIt() throws IOException, IllegalAccessException {
+        Map<String, Long> rust = new TreeMap<>();
+        for (String line : matches("rings/layout.rs", "pub const (\\w+): (?:usize|u16) = ([0-9_]+);")) {
+            String[] parts = line.split(" ");
+            rust.put(parts[0], Long.parseLong(parts[1].replace("_", "")));
+        }
+        int compared = 0;
+        for (Field field : BridgeLayout.class.getFields()) {
+            if (rust.containsKey(field.getName())) {
+                assertEquals(rust.get(field.getName()), ((Number) field.get(null)).longValue(), field.getName());
+                compared++;
+            }
+        }
+        // BELL_AWAKE, BELL_ASLEEP and SLEEP_NS_MAX are values and no places.
+        assertEquals(BridgeLayout.class.getFields().length - 3, compared);
     }
 
     private static List<String> matches(String file, String pattern) throws IOException {

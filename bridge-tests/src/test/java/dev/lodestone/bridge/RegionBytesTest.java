@@ -37,7 +37,7 @@ class RegionBytesTest {
     private static final int FILES = Integer.getInteger("lodestone.region.files", 20_000);
     private static final int PAGE_BYTES = 4_096;
     private static final int SECTIONS_AT = 64;
-    private static final int SECTIONS = 6;
+    private static final int SECTIONS = 10;
     private static final int AT_REGION_BYTES = 48;
     private static final int AT_MAGIC_AND_LIFE = 48;
 
@@ -148,7 +148,7 @@ class RegionBytesTest {
         for (int change = random.nextInt(3); change >= 0; change--) {
             int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
             switch (random.nextInt(5)) {
-                case 0 -> bytes.putInt(section, random.nextInt(9));
+                case 0 -> bytes.putInt(section, random.nextInt(13));
                 case 1 -> bytes.putInt(section + 4, telling(random, bytes.getInt(section + 4)).intValue());
                 case 2 -> bytes.putLong(section + 8, telling(random, bytes.getLong(section + 8)));
                 case 3 -> bytes.putLong(section + 16, telling(random, bytes.getLong(section + 16)));

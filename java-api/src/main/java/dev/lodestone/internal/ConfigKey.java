@@ -21,6 +21,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
     public enum Kind {
         /** A whole number: Long. */
         WHOLE,
+        /** A whole number that is a power of two: Long. */
+        POWER_OF_TWO,
         /** A number from 0 to 1: Double. */
         FRACTION,
         /** true or false: Boolean. */
@@ -88,6 +90,9 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             whole("graph.route_queue", 1_024, 1, 65_536),
             whole("graph.watches_max", 4, 0, 64),
             whole("graph.watch_budget", 50_000, 1, 1L << 32),
+            whole("bridge.lanes", 4, 1, 64),
+            powerOfTwo("bridge.lane_kib", 64, 4, 16_384),
+            powerOfTwo("bridge.ring_kib", 1_024, 4, 65_536),
             whole("rollback.window_mib", 128, 1, 65_536),
             whole("rollback.sla_ms", 200, 1, 60_000),
             of("rollback.verify", Kind.FLAG, false),
@@ -117,6 +122,10 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
         return new ConfigKey(path, Kind.WHOLE, standard, min, max, List.of());
     }
 
+    private static ConfigKey powerOfTwo(String path, long standard, long min, long max) {
+        return new ConfigKey(path, Kind.POWER_OF_TWO, standard, min, max, List.of());
+    }
+
     private static ConfigKey choice(String path, String... choices) {
         return new ConfigKey(path, Kind.CHOICE, choices[0], 0, 0, List.of(choices));
     }
@@ -139,6 +148,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
     public String allowed() {
         return switch (kind) {
             case WHOLE -> min == max ? "only " + min : "a whole number from " + min + " to " + max;
+            case POWER_OF_TWO -> "a power of two from " + min + " to " + max;
             case FRACTION -> "a number from 0.0 to 1.0";
             case FLAG -> "true or false";
             case CHOICE -> choices.size() == 1 ? "only " + choices.getFirst() : String.join(", ", choices);

@@ -219,7 +219,7 @@ public final class ConfigReader {
     private Object value(ConfigKey key, Node node) throws ConfigProblem {
         String path = key.path();
         return switch (key.kind()) {
-            case WHOLE -> whole(path, node, key.allowed());
+            case WHOLE, POWER_OF_TWO -> whole(path, node, key.allowed());
             case FRACTION -> fraction(path, node, key.allowed());
             case FLAG -> flag(path, node, key.allowed());
             // A choice may be spelled `true`; YAML takes that for a flag, and the word is what counts.

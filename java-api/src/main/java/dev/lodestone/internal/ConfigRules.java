@@ -76,6 +76,7 @@ public final class ConfigRules {
     private static void check(ConfigKey key, Object value) throws ConfigProblem {
         boolean good = switch (key.kind()) {
             case WHOLE -> (Long) value >= key.min() && (Long) value <= key.max();
+            case POWER_OF_TWO -> (Long) value >= key.min() && (Long) value <= key.max() && Long.bitCount((Long) value) == 1;
             case FRACTION -> (Double) value >= 0.0 && (Double) value <= 1.0;
             case CHOICE -> key.choices().contains(value);
             case NAME -> NAME.matcher((String) value).matches();

@@ -6,6 +6,7 @@ import dev.lodestone.Commit;
 import dev.lodestone.EngineClosedException;
 import dev.lodestone.EngineException;
 import dev.lodestone.EngineGoneException;
+import dev.lodestone.EnginePoisonedException;
 import dev.lodestone.EngineState;
 import dev.lodestone.NativeLibraryException;
 import dev.lodestone.SlotBusyException;
@@ -18,7 +19,7 @@ import java.time.Instant;
 import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 2 (docs/shared-memory.md): that of an engine in this process, or one
+ * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md): that of an engine in this process, or one
  * that is mapped from the file of an engine elsewhere. Any thread.
  *
  * <p>The addresses stay mapped for ever: at the close zero pages are put there, and a zero generation is how a late reader
@@ -54,6 +55,8 @@ public final class Region {
     private static final long AT_STATE = 32;
     private static final long AT_HEARTBEAT = 1_280;
     private static final long AT_COMMIT = 1_024;
+    private static final long AT_BELL = 1_536;
+    private static final long AT_ORDER = 1_540;
     private static final long AT_POISON = 2_048;
     private static final int COMMIT_WORDS = 9;
     private static final int POISON_BYTES_MAX = 1_020;
@@ -183,6 +186,100 @@ public final class Region {
     }
 
     /**
+     * Address of the table of producers.
+     *
+     * @return the address of entry 0
+     */
+    public long producers() {
+        return base + layout.offset(RegionLayout.PRODUCERS);
+    }
+
+    /**
+     * Length of the table of producers.
+     *
+     * @return number of entries
+     */
+    public int producersMax() {
+        return (int) layout.items(RegionLayout.PRODUCERS);
+    }
+
+    /**
+     * Address of a lane.
+     *
+     * @param lane its number
+     * @return the address of its first word
+     */
+    public long lane(int lane) {
+        return base + layout.offset(RegionLayout.LANES)
+                + Objects.checkIndex(lane, layout.items(RegionLayout.LANES)) * layout.itemBytes(RegionLayout.LANES);
+    }
+
+    /**
+     * Number of lanes.
+     *
+     * @return the number
+     */
+    public int lanes() {
+        return (int) layout.items(RegionLayout.LANES);
+    }
+
+    /**
+     * Size of a lane's cells.
+     *
+     * @return bytes, a power of two
+     */
+    public long laneBytes() {
+        return layout.itemBytes(RegionLayout.LANES) - BridgeLayout.RING_CELLS;
+    }
+
+    /**
+     * Address of the ring that producers share.
+     *
+     * @return the address of its first word
+     */
+    public long ring() {
+        return base + layout.offset(RegionLayout.RING);
+    }
+
+    /**
+     * Size of the ring's cells.
+     *
+     * @return bytes, a power of two
+     */
+    public long ringBytes() {
+        return layout.itemBytes(RegionLayout.RING) - BridgeLayout.RING_CELLS;
+    }
+
+    /**
+     * Address of a producer's reply area.
+     *
+     * @param entry the producer's entry
+     * @return the address of its first word
+     */
+    public long reply(int entry) {
+        return base + layout.offset(RegionLayout.REPLIES)
+                + Objects.checkIndex(entry, layout.items(RegionLayout.REPLIES)) * BridgeLayout.REPLY_BYTES;
+    }
+
+    /**
+     * Address of the half word on which the engine thread sleeps.
+     *
+     * @return the address
+     */
+    public long bell() {
+        return base + AT_BELL;
+    }
+
+    /**
+     * Who has to have a barrier of its own before it looks at that half word.
+     *
+     * @return 0 everyone, 1 processes that did not sign up for the engine's barrier, 2 nobody
+     */
+    int order() {
+        return Words.opaqueInt(base + AT_ORDER);
+    }
+
+    /**
      * A counter's value.
      *
      * @param place its place, from 0
@@ -295,6 +392,19 @@ public final class Region {
 
     private static EngineGoneException gone(InternalError fault) {
         return new EngineGoneException("the file of the shared region was cut short by somebody", fault);
+    }
+
+    /**
+     * Refuses to go on when nobody will do any work here any more.
+     *
+     * @throws EngineClosedException when the engine is closed
+     * @throws EnginePoisonedException when it has failed
+     */
+    public void requireAlive() {
+        if (state() == EngineState.POISONED) {
+            throw new EnginePoisonedException(poisonText());
+        }
+        requireOpen();
     }
 
     /**

@@ -1,7 +1,7 @@
 package dev.lodestone.internal;
 
 /**
- * Where the sections of a region lie, read from its header page and checked against its size, layout version 2
+ * Where the sections of a region lie, read from its header page and checked against its size, layout version 3
  * (docs/shared-memory.md).
  *
  * <p>All that a reader computes addresses from is taken once, here, and never looked up again in memory that another process
@@ -11,7 +11,7 @@ public final class RegionLayout {
     /** Bytes of the header page, and what sections begin on. */
     public static final int HEADER_BYTES = 4_096;
     /** The layout version that this code reads. */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
     /** Counters. */
     static final int COUNTERS = 1;
     /** Histograms. */
@@ -24,6 +24,14 @@ public final class RegionLayout {
     static final int EVENTS = 5;
     /** Watched distances. */
     static final int WATCHED = 6;
+    /** Producers of commands. */
+    static final int PRODUCERS = 7;
+    /** Lanes. */
+    static final int LANES = 8;
+    /** The ring that producers share. */
+    static final int RING = 9;
+    /** Replies to calls. */
+    static final int REPLIES = 10;
 
     private static final long MAGIC = 0x314E_5453_4544_4F4CL;
     private static final long AT_VERSION = 8;
@@ -33,7 +41,7 @@ public final class RegionLayout {
     private static final long AT_SECTIONS = 64;
     private static final int SECTIONS_MAX = 16;
     private static final long SECTION_ENTRY_BYTES = 32;
-    private static final int KINDS = 7;
+    private static final int KINDS = 11;
     private static final long NODES_MAX = 1L << 32;
 
     private final long bytes;
@@ -147,13 +155,18 @@ public final class RegionLayout {
             if (offsets[kind] < HEADER_BYTES || offsets[kind] > bytes || offsets[kind] % HEADER_BYTES != 0) {
                 throw damaged("has section " + kind + " at " + Long.toUnsignedString(offsets[kind]) + " or not at all");
             }
-            if (itemBytes[kind] != bytesOf(kind)) {
+            boolean ring = (kind == LANES || kind == RING) && BridgeLayout.isRing(itemBytes[kind]);
+            if (!ring && itemBytes[kind] != bytesOf(kind)) {
                 throw damaged("has items of " + itemBytes[kind] + " bytes in section " + kind);
             }
             if (items[kind] < fewest || items[kind] > (bytes - offsets[kind]) / itemBytes[kind]) {
                 throw damaged("has " + Long.toUnsignedString(items[kind]) + " items in section " + kind
                         + ", which has no room for them");
             }
+        }
+        if (items[LANES] > Integer.MAX_VALUE || items[PRODUCERS] > items[REPLIES] || items[REPLIES] > Integer.MAX_VALUE) {
+            throw damaged("has " + items[PRODUCERS] + " producers, " + items[REPLIES] + " replies and " + items[LANES]
+                    + " lanes");
         }
         if (items[NODES] > NODES_MAX || Long.bitCount(items[EVENTS]) != 1) {
             throw damaged("has " + items[NODES] + " nodes and " + items[EVENTS] + " events");
@@ -167,7 +180,11 @@ public final class RegionLayout {
             case NODES -> Region.NODE_BYTES;
             case SLOTS -> Region.SLOT_BYTES;
             case EVENTS -> Region.EVENT_BYTES;
-            default -> watchBytes();
+            case WATCHED -> watchBytes();
+            case PRODUCERS -> BridgeLayout.PRODUCER_BYTES;
+            case REPLIES -> BridgeLayout.REPLY_BYTES;
+            // Of a lane or ring that is none: no size is right.
+            default -> -1;
         };
     }
 
@@ -198,6 +215,16 @@ public final class RegionLayout {
      */
     long offset(int kind) {
         return offsets[kind];
+    }
+
+    /**
+     * Bytes of an item of a section.
+     *
+     * @param kind which section
+     * @return the bytes
+     */
+    long itemBytes(int kind) {
+        return itemBytes[kind];
     }
 
     /**

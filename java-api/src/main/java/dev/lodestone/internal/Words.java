@@ -21,6 +21,7 @@ public final class Words {
     private static final ValueLayout.OfShort SHORT_UNALIGNED =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle LONG_HANDLE = LONG.varHandle().withInvokeExactBehavior();
+    private static final VarHandle INT_HANDLE = INT.varHandle().withInvokeExactBehavior();
 
     private Words() {}
 
@@ -42,6 +43,94 @@ public final class Words {
      */
     public static long opaque(long address) {
         return (long) LONG_HANDLE.getOpaque(ALL, address);
+    }
+
+    /**
+     * Writes a word; whoever reads it with acquire sees what was written before.
+     *
+     * @param address address, a multiple of 8
+     * @param value the word
+     */
+    public static void release(long address, long value) {
+        LONG_HANDLE.setRelease(ALL, address, value);
+    }
+
+    /**
+     * Writes a word that others may read, whole but in no order with other words.
+     *
+     * @param address address, a multiple of 8
+     * @param value the word
+     */
+    public static void putOpaque(long address, long value) {
+        LONG_HANDLE.setOpaque(ALL, address, value);
+    }
+
+    /**
+     * Replaces a word if it is the one expected, in order with everything.
+     *
+     * @param address address, a multiple of 8
+     * @param expected the word that must be there
+     * @param value the word to put in its place
+     * @return whether it was replaced
+     */
+    public static boolean replace(long address, long expected, long value) {
+        return LONG_HANDLE.compareAndSet(ALL, address, expected, value);
+    }
+
+    /**
+     * Reads half a word that others may write.
+     *
+     * @param address address, a multiple of 4
+     * @return the half
+     */
+    public static int opaqueInt(long address) {
+        return (int) INT_HANDLE.getOpaque(ALL, address);
+    }
+
+    /**
+     * Writes half a word that others may read.
+     *
+     * @param address address, a multiple of 4
+     * @param value the half
+     */
+    public static void putOpaqueInt(long address, int value) {
+        INT_HANDLE.setOpaque(ALL, address, value);
+    }
+
+    /**
+     * Replaces half a word if it is the one expected, in order with everything.
+     *
+     * @param address address, a multiple of 4
+     * @param expected the half that must be there
+     * @param value the half to put in its place
+     * @return whether it was replaced
+     */
+    public static boolean replaceInt(long address, int expected, int value) {
+        return INT_HANDLE.compareAndSet(ALL, address, expected, value);
+    }
+
+    /**
+     * Copies bytes out of a segment.
+     *
+     * @param from the segment
+     * @param offset offset of the first byte in it
+     * @param to address of the first byte's new place
+     * @param bytes how many
+     */
+    public static void copy(MemorySegment from, long offset, long to, long bytes) {
+        MemorySegment.copy(from, offset, ALL, to, bytes);
+    }
+
+    /**
+     * Copies bytes out of an array.
+     *
+     * @param from the array
+     * @param offset index of the first byte in it
+     * @param to address of the first byte's new place
+     * @param bytes how many
+     */
+    public static void copy(byte[] from, int offset, long to, int bytes) {
+        MemorySegment.copy(from, offset, ALL, ValueLayout.JAVA_BYTE, to, bytes);
     }
 
     /**

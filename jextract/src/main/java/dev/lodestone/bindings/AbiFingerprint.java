@@ -4,7 +4,7 @@ package dev.lodestone.bindings;
 /** Which header these bindings were made from. */
 public final class AbiFingerprint {
     /** FNV-1a-64 of the bytes of lodestone.h; the library must report the same. */
-    public static final long VALUE = 0x721203e9290f8ca2L;
+    public static final long VALUE = 0xeedbc27dfdc41eb2L;
 
     private AbiFingerprint() {}
 }

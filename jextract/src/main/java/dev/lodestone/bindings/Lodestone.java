@@ -1992,5 +1992,127 @@ public class Lodestone extends LodestoneSymbols {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+
+    private static class lodestone_word_wait {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_word_wait");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static FunctionDescriptor lodestone_word_wait$descriptor() {
+        return lodestone_word_wait.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static MethodHandle lodestone_word_wait$handle() {
+        return lodestone_word_wait.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static MemorySegment lodestone_word_wait$address() {
+        return lodestone_word_wait.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+     * }
+     */
+    public static int lodestone_word_wait(MemorySegment word, int expected, long timeout_ns) {
+        var mh$ = lodestone_word_wait.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_word_wait", word, expected, timeout_ns);
+            }
+            return (int)mh$.invokeExact(word, expected, timeout_ns);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_word_wake {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_word_wake");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static FunctionDescriptor lodestone_word_wake$descriptor() {
+        return lodestone_word_wake.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static MethodHandle lodestone_word_wake$handle() {
+        return lodestone_word_wake.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static MemorySegment lodestone_word_wake$address() {
+        return lodestone_word_wake.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_word_wake(const uint32_t *word)
+     * }
+     */
+    public static int lodestone_word_wake(MemorySegment word) {
+        var mh$ = lodestone_word_wake.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_word_wake", word);
+            }
+            return (int)mh$.invokeExact(word);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 }
 

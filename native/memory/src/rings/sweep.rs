@@ -1,0 +1,120 @@
+//! The sweep: what the engine does now and then, off the hot path, about producers that left or died.
+
+use crate::rings::bridge::BridgeEnd;
+use crate::rings::layout::PRODUCERS_MAX;
+use crate::rings::process::ProcessIdentity;
+use crate::rings::producers::{EntryState, Stage};
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Producers that live.
+    pub live: u32,
+    /// Those of them that write into the ring.
+    pub live_in_ring: u32,
+    /// Producers found dead that had not said that they leave.
+    pub died: u32,
+    /// Claims of dead producers turned into padding.
+    pub repaired: u32,
+    /// How often producers found no room, since the start.
+    pub full: u64,
+}
+
+impl BridgeEnd {
+    /// Looks at every entry: repairs the ring where a dead producer holds it up, and frees what left. `busy` says of an
+    /// entry that a call of it is still worked on; such an entry is kept.
+    pub fn sweep(&mut self, busy: impl Fn(usize) -> bool) -> Sweep {
+        let mut sweep = Sweep { full: self.full_before, ..Sweep::default() };
+        for entry in 0..self.bridge.producers.len().min(PRODUCERS_MAX) {
+            let state = self.bridge.producers.state(entry);
+            if state.stage == Stage::Free {
+                continue;
+            }
+            sweep.full += self.bridge.producers.full(entry);
+            if state.stage != Stage::Leaving && self.is_dead(entry, state) {
+                sweep.died += u32::from(self.bridge.producers.leave(entry, state.epoch));
+            }
+            match self.bridge.producers.state(entry).stage {
+                Stage::Leaving => self.let_go(entry, state.epoch, busy(entry)),
+                _ => {
+                    sweep.live += 1;
+                    sweep.live_in_ring += u32::from(self.bridge.producers.lane(entry).is_none());
+                }
+            }
+        }
+        self.free_orphaned_lanes();
+        sweep.repaired = u32::from(self.repair());
+        sweep
+    }
+
+    /// Turns the claim at the head of the ring into padding if its owner is dead.
+    fn repair(&mut self) -> bool {
+        if !self.ring.is_waiting() {
+            return false;
+        }
+        let (producers, own) = (self.bridge.producers, self.own);
+        let dead = |entry: usize| {
+            let state = producers.state(entry);
+            state.stage == Stage::Free || own.is_some_and(|own| is_dead(&producers.process(entry), state, &own))
+        };
+        self.ring.repair(dead).is_some()
+    }
+
+    fn is_dead(&self, entry: usize, state: EntryState) -> bool {
+        // Where the system does not tell about processes, nobody is ever known to be dead.
+        self.own.is_some_and(|own| is_dead(&self.bridge.producers.process(entry), state, &own))
+    }
+
+    /// Frees the entry once everything that its producer committed is taken.
+    fn let_go(&mut self, entry: usize, epoch: u32, busy: bool) {
+        let (tail, head) = (self.ring.tail(), self.ring.head());
+        // Nothing of this producer comes behind what is the tail now.
+        let until = *self.leaving[entry].get_or_insert(tail);
+        let in_ring = until.wrapping_sub(head).cast_signed() > 0 && !self.ring.is_closed();
+        let lane = self.bridge.producers.lane(entry).filter(|lane| *lane < self.lanes.len());
+        let in_lane = lane.is_some_and(|lane| {
+            let lane = &self.lanes[lane];
+            lane.owner() == owner_word(entry, epoch) && lane.has_some()
+        });
+        if busy || in_ring || in_lane {
+            return;
+        }
+        if let Some(lane) = lane.map(|lane| &mut self.lanes[lane])
+            && lane.owner() == owner_word(entry, epoch)
+        {
+            lane.free();
+        }
+        self.full_before += self.bridge.producers.full(entry);
+        self.leaving[entry] = None;
+        self.bridge.replies.clear(entry);
+        self.bridge.producers.free(entry);
+    }
+
+    /// A lane that was taken by a registration which then ended otherwise.
+    fn free_orphaned_lanes(&mut self) {
+        for lane in &mut self.lanes {
+            let owner = lane.owner();
+            let Some(entry) = (owner as u32).checked_sub(1).map(|entry| entry as usize) else { continue };
+            let held = entry < self.bridge.producers.len() && {
+                let state = self.bridge.producers.state(entry);
+                state.stage != Stage::Free && owner_word(entry, state.epoch) == owner
+            };
+            if !held {
+                lane.free();
+            }
+        }
+    }
+}
+
+/// The owner word of a lane.
+pub(crate) fn owner_word(entry: usize, epoch: u32) -> u64 {
+    (entry as u64 + 1) | u64::from(epoch) << 32
+}
+
+fn is_dead(process: &ProcessIdentity, state: EntryState, own: &ProcessIdentity) -> bool {
+    if process.start_ticks != 0 {
+        return process.is_dead(own.namespace);
+    }
+    // Not filled in yet: all that is known is the number, and that some process of this number is there or not.
+    ProcessIdentity { pid: state.pid, start_ticks: 0, namespace: own.namespace }.is_gone()
+}
