@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what `make run`, `make serve` and the tests start. usage: ci/build.sh native|server|app
-#   native: the library and the load generator, release profile, in cargo's own folder native/target, which Maven uses too
+#   native: the library, the stand-alone engine and the load generator, release profile, in cargo's own folder native/target, which Maven uses too
 #   server: native, then java-api/target/lodestone-VERSION.jar with what it needs beside it in lib/
 #   app:    server, then the jar of the treasure hunt, the same way
 # Nothing is started when no source is newer than the last build, so a server is up in well under three seconds.
@@ -15,8 +15,10 @@ fresh() {
     [ -f "$stamp" ] && [ -e "$product" ] && [ -z "$(find "$@" -name target -prune -o -type f -newer "$stamp" -print -quit)" ]
 }
 mkdir -p target/stamps
+# The stand-alone engine has this file built in.
+keys=java-api/src/main/resources/dev/lodestone/arena-runtime-config.yaml
 
-if ! fresh target/stamps/native native/target/release/lodestone-load native; then
+if ! fresh target/stamps/native native/target/release/lodestoned native "$keys"; then
     touch target/stamps/native.begun
     ci/step.sh native 'compiling the Rust data plane, release profile (first time: two to five minutes)' \
         ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --release --locked

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The jars that a user needs, with the native library of this platform as a classifier, in target/package; then a program
-# outside the repository opens an engine with nothing but them, once from the class path and once from the module path.
+# What a user needs, in target/package: the jars, with the native library of this platform as a classifier, and lodestoned.
+# Then a program outside the repository opens an engine with nothing but the jars, once from the class path and once from
+# the module path.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 package=$PWD/target/package
@@ -13,6 +14,8 @@ mkdir -p "$package"
 version=$(sed -n 's/^ *<version>\(.*\)<\/version>.*/\1/p' pom.xml | head -n 1)
 # lib/ holds what java-api needs at run time: the bindings, the library of this platform, the YAML parser.
 cp "java-api/target/lodestone-$version.jar" java-api/target/lib/*.jar "$package"
+# The stand-alone engine needs nothing beside it but the C library of the system.
+cp native/target/release/lodestoned "$package"
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -25,11 +28,15 @@ import dev.lodestone.EngineConfig;
 
 public class Trial {
     public static void main(String[] arguments) {
-        try (Engine engine = Engine.open(EngineConfig.builder().set("transport.listen", "127.0.0.1:0").build())) {
+        // A long garbage collection on a busy machine would be told, and be one line too many.
+        EngineConfig config = EngineConfig.builder().set("transport.listen", "127.0.0.1:0")
+                .set("monitoring.gc_pause_alert_ms", 60_000).build();
+        try (Engine engine = Engine.open(config)) {
             var batch = engine.moveBatch(1);
             batch.add(1, 2, 0x1_0007, 0);
             batch.submit();
-            var reader = engine.slotReader();
+            // The same bytes once more, as another process would see them.
+            var reader = Engine.attach(engine.regionPath().orElseThrow()).slotReader();
             reader.read(1);
             System.out.println("node 1 went to " + reader.target());
         }

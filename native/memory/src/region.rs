@@ -95,7 +95,7 @@ impl fmt::Display for RegionError {
             RegionError::File { path, bytes, source } => write!(
                 formatter,
                 "cannot make the shared region of {bytes} bytes at {}: {source}; free space there, name another folder \
-                 with runtime.shared_region_directory, or set runtime.shared_region: anonymous",
+                 with runtime.shared_region_directory, or, in a JVM, set runtime.shared_region: anonymous",
                 path.display()
             ),
             RegionError::Memory { bytes, source } => write!(

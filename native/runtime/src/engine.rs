@@ -187,6 +187,11 @@ impl Engine {
         self.header.revision()
     }
 
+    /// Why the engine failed; `None` while it has not. The state is frozen then and stays readable.
+    pub fn poison_text(&self) -> Option<String> {
+        self.header.poison_text()
+    }
+
     /// Submits moves in their order for the tenant and waits until all are decided.
     ///
     /// # Errors
