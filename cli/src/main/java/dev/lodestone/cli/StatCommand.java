@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
         header = "Shows what a running engine does, live.",
         description = {
             "Shows the counters, rates, latencies, revision and memory of a running engine, until it ends or Ctrl-C. On a"
-                + " terminal the table is refreshed in place; otherwise each interval is one line.",
+                + " terminal a table, of what is not 0, is refreshed in place; otherwise each interval is one line.",
             "Rates and latencies are those of the interval; of the first output, since the engine was opened."
         },
         footerHeading = "%nExamples:%n",
@@ -58,7 +58,7 @@ final class StatCommand implements Callable<Integer> {
     }
 
     private int follow(AttachedEngine engine, PrintWriter out) throws InterruptedException {
-        Screen screen = !json && Screen.isThere() ? new Screen(out) : null;
+        Screen screen = !json && Screen.isThere() ? new Screen(out, Screen::terminalSize) : null;
         Sample before = null;
         try {
             do {
@@ -81,9 +81,9 @@ final class StatCommand implements Callable<Integer> {
         if (json) {
             out.println(Json.text(StatText.json(window)));
         } else if (screen != null) {
-            screen.show(StatText.table(window));
+            screen.show(StatText.table(window, true));
         } else if (once) {
-            StatText.table(window).forEach(out::println);
+            StatText.table(window, false).forEach(out::println);
         } else {
             out.println(StatText.line(window));
         }

@@ -25,33 +25,47 @@ final class StatText {
         return constant.name().toLowerCase(Locale.ROOT);
     }
 
-    static List<String> table(Window window) {
-        Sample now = window.now();
-        Commit commit = now.commit();
-        List<String> lines = new ArrayList<>();
-        lines.add(String.format(Locale.ROOT, "engine of process %d  %s  open for %s  heartbeat %d ms ago  resident %s", now.pid(),
-                name(now.state()), Texts.age(now.age()), now.heartbeatAge().toMillis(), resident(now)));
-        if (!now.poison().isEmpty()) {
-            lines.add("failed: " + now.poison());
-        }
-        lines.add(String.format(Locale.ROOT, "revision %,d  branch %,d  oldest %,d  edges %,d  slots %,d", commit.revision(),
-                commit.branch(), commit.oldestRevision(), commit.edges(), commit.slotsUsed()));
-        lines.add("");
-        lines.add(String.format(Locale.ROOT, "%-24s %20s %14s", "counter", "value", "a second"));
-        for (Counter counter : Counter.values()) {
-            String rate = Window.hasRate(counter) ? String.format(Locale.ROOT, "%,.1f", window.rate(counter)) : "-";
-            String value = Texts.number(window.counter(counter));
-            lines.add(String.format(Locale.ROOT, "%-24s %20s %14s", counter.label(), value, rate));
-        }
+    /** The table with every counter; brief, only those that are not 0. */
+    static List<String> table(Window window, boolean brief) {
+        List<String> lines = new ArrayList<>(head(window));
         lines.add("");
         lines.add(String.format(Locale.ROOT, "%-12s %15s %12s %12s %12s %12s", "latency", "count", "p50", "p99", "p99.9", "max"));
         for (Histogram histogram : Histogram.values()) {
             lines.add(row(histogram, window.histogram(histogram)));
         }
         lines.add("");
+        lines.add(String.format(Locale.ROOT, "%-24s %20s %14s", "counter", "value", "a second"));
+        int zeros = 0;
+        for (Counter counter : Counter.values()) {
+            if (brief && window.counter(counter) == 0) {
+                zeros++;
+                continue;
+            }
+            String rate = Window.hasRate(counter) ? String.format(Locale.ROOT, "%,.1f", window.rate(counter)) : "-";
+            String value = Texts.number(window.counter(counter));
+            lines.add(String.format(Locale.ROOT, "%-24s %20s %14s", counter.label(), value, rate));
+        }
+        if (zeros > 0) {
+            lines.add("the other " + zeros + " are 0");
+        }
+        return lines;
+    }
+
+    private static List<String> head(Window window) {
+        Sample now = window.now();
+        Commit commit = now.commit();
+        List<String> lines = new ArrayList<>();
+        lines.add(String.format(Locale.ROOT, "engine of process %d  %s  open for %s", now.pid(), name(now.state()),
+                Texts.age(now.age())));
+        lines.add(String.format(Locale.ROOT, "heartbeat %d ms ago  resident %s", now.heartbeatAge().toMillis(), resident(now)));
+        if (!now.poison().isEmpty()) {
+            lines.add("failed: " + now.poison());
+        }
+        lines.add(String.format(Locale.ROOT, "revision %,d  branch %,d  oldest %,d  edges %,d  slots %,d", commit.revision(),
+                commit.branch(), commit.oldestRevision(), commit.edges(), commit.slotsUsed()));
         lines.add(window.before() == null
-                ? "rates and latencies: since the engine was opened"
-                : "rates and latencies: of the last " + Texts.age(window.length()));
+                ? "rates and latencies since the engine was opened"
+                : "rates and latencies of the last " + Texts.age(window.length()));
         return lines;
     }
 

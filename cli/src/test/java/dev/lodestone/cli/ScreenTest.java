@@ -7,15 +7,25 @@ import java.io.StringWriter;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** A table takes the place of the one before it. */
+/** A table takes the place of the one before it, and never more room than there is. */
 class ScreenTest {
-    @Test
-    void theLinesBeforeAreTakenBack() {
+    private static final String START = "\033[H\033[J";
+
+    private static String shown(int rows, int columns, List<String> lines) {
         StringWriter shown = new StringWriter();
-        Screen screen = new Screen(new PrintWriter(shown));
-        screen.show(List.of("a", "b", "c"));
-        screen.show(List.of("d"));
-        screen.show(List.of("e"));
-        assertEquals("a\nb\nc\n\033[3A\033[Jd\n\033[1A\033[Je\n", shown.toString());
+        new Screen(new PrintWriter(shown), () -> new Screen.Size(rows, columns)).show(lines);
+        return shown.toString();
+    }
+
+    @Test
+    void whatFitsIsShownWhole() {
+        assertEquals(START + "ab\nc\n", shown(3, 2, List.of("ab", "c")));
+    }
+
+    @Test
+    void whatDoesNotFitIsCutAndSaidToBe() {
+        assertEquals(START + "a\n... 2 more lines: enlarge the terminal\n", shown(3, 80, List.of("a", "b", "c")));
+        assertEquals(START + "abc\nd\n", shown(3, 3, List.of("abcd", "d")));
+        assertEquals(START + "a\n", shown(1, 80, List.of("a")));
     }
 }

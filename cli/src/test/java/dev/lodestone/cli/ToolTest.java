@@ -100,7 +100,8 @@ class ToolTest {
 
             Tool.End table = Tool.run("stat", "--once", "-e", engine.regionPath().orElseThrow().toString());
             assertEquals(Exit.FINE, table.exit(), table.toString());
-            assertTrue(table.lines().getFirst().startsWith("engine of process " + ProcessHandle.current().pid() + "  running  "));
+            String head = "engine of process " + ProcessHandle.current().pid() + "  running  open for ";
+            assertTrue(table.lines().getFirst().startsWith(head), table.out());
             assertTrue(table.out().contains("\nrevision " + engine.revision() + "  branch 1  "), table.out());
             assertTrue(table.lines().stream().anyMatch(line -> line.matches("moves_accepted +51 +[0-9,.]+")), table.out());
             assertTrue(table.lines().stream().anyMatch(line -> line.matches("rollback +1( +[0-9.]+ (ns|us|ms|s)){4}")),
