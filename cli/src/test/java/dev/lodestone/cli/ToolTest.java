@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lodestone.Counter;
 import dev.lodestone.Engine;
 import dev.lodestone.EngineConfig;
+import dev.lodestone.EngineException;
 import dev.lodestone.Histogram;
 import dev.lodestone.MoveBatch;
 import dev.lodestone.Status;
@@ -171,6 +173,20 @@ class ToolTest {
             stat.await(printed -> !printed.isEmpty());
             daemon.end();
             assertEquals(Exit.FINE, stat.end().exit(), stat.end().toString());
+        }
+    }
+
+    @Test
+    void aFailedEngineIsWrongAndReadable() {
+        try (Engine engine = Engine.open(Daemon.small(folder).set("testing.panic_at_revision", 2).build())) {
+            move(engine, 1, 2, new byte[0]);
+            assertThrows(EngineException.class, () -> move(engine, 2, 3, new byte[0]));
+            Tool.End stat = Tool.run("stat", "--once", "--json", "-e", place());
+            assertEquals(Exit.WRONG, stat.exit(), stat.toString());
+            assertEquals("poisoned", JsonReader.object(stat.out()).get("state"));
+            assertEquals(engine.poisonText(), JsonReader.object(stat.out()).get("failure"));
+            assertTrue(Tool.run("slots", "1", "-e", place()).out().startsWith("node 1  version 1  target 2  "));
+            assertEquals("0  poisoned", Tool.run("events", "-e", place()).out().strip());
         }
     }
 
