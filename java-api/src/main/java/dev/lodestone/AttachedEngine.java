@@ -4,6 +4,7 @@ import dev.lodestone.internal.Attachment;
 import dev.lodestone.internal.Region;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -50,6 +51,18 @@ public final class AttachedEngine implements EngineView {
      */
     public long pid() {
         return attachment.pid();
+    }
+
+    /**
+     * When the engine was opened, by this machine's clock.
+     *
+     * @return the time
+     * @throws EngineClosedException when the engine is closed
+     */
+    public Instant openedAt() {
+        Instant opened = Instant.ofEpochMilli(region.startUnixMs());
+        region.requireOpen();
+        return opened;
     }
 
     /**

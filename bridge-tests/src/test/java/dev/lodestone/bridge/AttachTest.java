@@ -103,6 +103,7 @@ class AttachTest {
             }
             assertTrue(one.watchedDistances(3).isEmpty());
             assertEquals(ProcessHandle.current().pid(), one.pid());
+            assertFalse(one.openedAt().isAfter(engine.commit().time()), one.openedAt().toString());
             assertTrue(one.isAlive());
             assertTrue(one.heartbeatAge().compareTo(LONG) < 0, one.toString());
             List<Integer> types = new ArrayList<>();

@@ -325,6 +325,19 @@ public final class Region {
     }
 
     /**
+     * When the engine was opened.
+     *
+     * @return Unix milliseconds
+     */
+    public long startUnixMs() {
+        try {
+            return Words.longAt(base + AT_START);
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
+    }
+
+    /**
      * When the engine gave its last sign of life.
      *
      * @return Unix milliseconds, 0 when there was none
