@@ -53,6 +53,7 @@ public final class Region {
     static final long AT_PID = 36;
 
     private static final long AT_STATE = 32;
+    private static final long AT_START = 40;
     private static final long AT_HEARTBEAT = 1_280;
     private static final long AT_COMMIT = 1_024;
     private static final long AT_BELL = 1_536;
