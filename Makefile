@@ -1,7 +1,7 @@
 # The front door. Plain `make` prints the commands; the work is done by the scripts in ci/, each of which also runs alone.
 # A JDK of 25 or newer is found by ci/find-jdk.sh, and only by commands that need one.
 .DEFAULT_GOAL := help
-.PHONY: help run test serve check bench bench-bridge bench-core bench-graph bench-quic header bindings package slow clean
+.PHONY: help run test serve daemon cli check bench bench-bridge bench-core bench-graph bench-quic header bindings package slow clean
 MAKEFLAGS += --no-print-directory
 
 help: ## print these commands
@@ -17,6 +17,12 @@ test: ## every test: Rust, Java with the real library, a foreign QUIC client
 
 serve: ## the engine as a foreground server until Ctrl-C (CONFIG=file PORT=4433)
 	@CONFIG='$(CONFIG)' PORT='$(PORT)' exec ci/serve.sh
+
+daemon: ## the engine alone, a process without a JVM, until Ctrl-C (CONFIG=file PORT=4433)
+	@CONFIG='$(CONFIG)' PORT='$(PORT)' exec ci/daemon.sh
+
+cli: ## the command line tool, built and run (ARGS='stat --once')
+	@ARGS='$(ARGS)' exec ci/cli.sh
 
 check: ## all that CI checks: format, style, boundaries, supply chain, lint, tests, a short run
 	@ci/all.sh
@@ -45,8 +51,8 @@ bindings: ## make the Java bindings again from the header (needs jextract: JEXTR
 package: ## jars with the native library of this platform, in target/package
 	@ci/package.sh
 
-slow: ## what takes minutes: valgrind over the core (no bad access, no leak, a flat heap)
+slow: ## what takes minutes: valgrind over the core, a thousand kills of a stand-alone engine under its readers
 	@ci/slow.sh
 
 clean: ## remove everything that was built
-	@rm -rf target native/target jextract/target java-api/target bridge-tests/target benchmarks/target examples/target examples/*/target
+	@rm -rf target native/target jextract/target java-api/target cli/target bridge-tests/target benchmarks/target examples/target examples/*/target

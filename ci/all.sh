@@ -12,6 +12,7 @@ checks=(
     'ci/lint.sh'
     'make --no-print-directory test'
     'ci/smoke-serve.sh'
+    'ci/smoke-daemon.sh'
     'ci/smoke-run.sh'
 )
 began=$SECONDS

@@ -12,7 +12,7 @@ complain() {
 # so that cargo is asked once a crate and its failure is ours.
 trees=$(mktemp -d)
 trap 'rm -rf "$trees"' EXIT
-for crate in memory map core transport runtime ffi client; do
+for crate in memory map core transport runtime ffi daemon client; do
     cargo tree --manifest-path native/Cargo.toml --locked -p "lodestone-$crate" -e normal,build --all-features --prefix depth \
         --format ' {p}' >"$trees/lodestone-$crate" ||
         fail "cargo tree cannot say what lodestone-$crate depends on" 'What to do: see the message of cargo above.'
@@ -37,6 +37,7 @@ arrows lodestone-core 'lodestone-memory'
 arrows lodestone-transport 'lodestone-memory'
 arrows lodestone-runtime 'lodestone-core lodestone-map lodestone-memory lodestone-transport'
 arrows lodestone-ffi 'lodestone-memory lodestone-runtime'
+arrows lodestone-daemon 'lodestone-runtime'
 arrows lodestone-client 'lodestone-map'
 
 # The pure centre: nothing that does input and output, owns threads or draws random numbers may come into reach.

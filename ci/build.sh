@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds what `make run`, `make serve` and the tests start. usage: ci/build.sh native|server|app
-#   native: the library and the load generator, release profile, in cargo's own folder native/target, which Maven uses too
+# Builds what `make run`, `make serve` and the tests start. usage: ci/build.sh native|server|cli|app
+#   native: the library, the stand-alone engine and the load generator, release profile, in cargo's own folder native/target, which Maven uses too
 #   server: native, then java-api/target/lodestone-VERSION.jar with what it needs beside it in lib/
+#   cli:    cli/target/lodestone-cli-VERSION.jar, the same way
 #   app:    server, then the jar of the treasure hunt, the same way
 # Nothing is started when no source is newer than the last build, so a server is up in well under three seconds.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-what=${1:?usage: ci/build.sh native|server|app}
+what=${1:?usage: ci/build.sh native|server|cli|app}
 
 # fresh STAMP PRODUCT FOLDER…: true when the product is there and no source under the folders is newer than the stamp.
 fresh() {
@@ -15,8 +16,10 @@ fresh() {
     [ -f "$stamp" ] && [ -e "$product" ] && [ -z "$(find "$@" -name target -prune -o -type f -newer "$stamp" -print -quit)" ]
 }
 mkdir -p target/stamps
+# The stand-alone engine has this file built in.
+keys=java-api/src/main/resources/dev/lodestone/arena-runtime-config.yaml
 
-if ! fresh target/stamps/native native/target/release/lodestone-load native; then
+if ! fresh target/stamps/native native/target/release/lodestoned native "$keys"; then
     touch target/stamps/native.begun
     ci/step.sh native 'compiling the Rust data plane, release profile (first time: two to five minutes)' \
         ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --release --locked
@@ -46,9 +49,12 @@ server)
         jars server java-api "$server_jar" "${server_sources[@]}"
     fi
     ;;
+cli)
+    jars cli cli "cli/target/lodestone-cli-$version.jar" pom.xml native jextract java-api cli
+    ;;
 app)
     jars app examples/treasure-hunt "examples/treasure-hunt/target/treasure-hunt-$version.jar" \
         pom.xml native jextract java-api examples
     ;;
-*) fail "there is nothing called $what to build" 'What to do: ci/build.sh native, server or app.' ;;
+*) fail "there is nothing called $what to build" 'What to do: ci/build.sh native, server, cli or app.' ;;
 esac

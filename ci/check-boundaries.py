@@ -23,6 +23,7 @@ POM_RULES = {
     "native": set(),
     "jextract": set(),
     "java-api": {f"{GROUP}:lodestone-bindings", f"{GROUP}:lodestone-native", "org.snakeyaml:snakeyaml-engine"},
+    "cli": {f"{GROUP}:lodestone", "info.picocli:picocli"},
 }
 # For modules that are not listed above: of this project, the API alone.
 OWN_ALLOWED = {f"{GROUP}:lodestone"}

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# What takes too long for every day: models of the lock-free parts, a thousand killed producers, and valgrind over a Rust driver of core and memory. memcheck: no bad access, no leak;
-# massif: the heap stays flat through millions of moves, routes and rollbacks.
+# What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
+# driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
+# rollbacks), a stand-alone engine killed a thousand times under its readers, 200,000 files of arbitrary bytes attached to.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind
 driver=core_driver
 memcheck_moves=1000000
 massif_moves=10000000
+kill_rounds=1000
+region_files=200000
 
 fault_rounds=1000
 
@@ -30,4 +33,12 @@ ci/step.sh massif "massif, $massif_moves moves" \
     valgrind --tool=massif --massif-out-file=target/slow/massif.out "$driver" --moves "$massif_moves" ||
     fail 'the driver failed under massif'
 python3 ci/check-massif.py target/slow/massif.out || fail 'the heap is not flat' 'What to do: ms_print target/slow/massif.out'
-passed 'models, killed producers, memcheck and massif'
+
+echo '== Attaching: kills and arbitrary bytes'
+ci/build.sh native
+ci/step.sh attach "$kill_rounds kills of a stand-alone engine, $region_files files of arbitrary bytes" \
+    ci/with-tools.sh mvn -B -ntp test -pl native,jextract,java-api,bridge-tests \
+    -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -Dsurefire.failIfNoSpecifiedTests=false \
+    -Dtest='AttachProcessTest,RegionBytesTest' -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files" ||
+    fail 'attaching failed' 'What to do: see above; the message names the seed.'
+passed 'models, killed producers, memcheck, massif and attaching'

@@ -78,11 +78,7 @@ impl<'a, E: EdgeStore> World<'a, E> {
             nodes_max: graph.nodes + room.nodes_more,
             slots_max: room.slots,
             watches_max: 0,
-            bridge: BridgeSizes {
-                lanes: 1,
-                lane_bytes: 4096,
-                ring_bytes: 4096,
-            },
+            bridge: lodestone_memory::rings::BridgeSizes::default(),
             touch: true,
             abi_fingerprint: 0,
             start_unix_ms: 1,

@@ -42,6 +42,7 @@ fn region_options() -> RegionOptions {
         nodes_max,
         slots_max,
         watches_max: WATCHES_MAX,
+        bridge: lodestone_memory::rings::BridgeSizes::default(),
         touch,
         abi_fingerprint,
         start_unix_ms,

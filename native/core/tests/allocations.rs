@@ -156,6 +156,7 @@ fn moves_releases_loads_and_rollbacks_allocate_nothing() {
         nodes_max: 500,
         slots_max: 300,
         watches_max: 0,
+        bridge: lodestone_memory::rings::BridgeSizes::default(),
         touch: false,
         abi_fingerprint: 1,
         start_unix_ms: 1,

@@ -39,6 +39,8 @@ pub const HEADER_COMMIT: usize = 1024;
 pub const HEADER_HEARTBEAT: usize = 1280;
 /// Header: u32 word on which the engine thread sleeps, see [`crate::rings`].
 pub const HEADER_BELL: usize = 1536;
+/// Header: u32 who has to have a barrier of its own before it looks at that word, see [`crate::rings::ORDER_ALL`].
+pub const HEADER_ORDER: usize = 1540;
 /// Header: u32 bytes of the poison text, then the text (UTF-8).
 pub const HEADER_POISON: usize = 2048;
 /// Most bytes of the poison text.

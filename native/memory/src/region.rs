@@ -95,7 +95,7 @@ impl fmt::Display for RegionError {
             RegionError::File { path, bytes, source } => write!(
                 formatter,
                 "cannot make the shared region of {bytes} bytes at {}: {source}; free space there, name another folder \
-                 with runtime.shared_region_directory, or set runtime.shared_region: anonymous",
+                 with runtime.shared_region_directory, or, in a JVM, set runtime.shared_region: anonymous",
                 path.display()
             ),
             RegionError::Memory { bytes, source } => write!(
@@ -243,9 +243,9 @@ impl Region {
     pub fn bridge(&self) -> Bridge {
         let [producers, lanes, ring, replies] = [6, 7, 8, 9].map(|index| self.section_words(index));
         let producer_halves = self.mapping.halves(self.sections[6].offset, producers.len() * 2);
-        let bell = &self.mapping.halves(HEADER_BELL, 2)[0];
+        let [bell, order] = self.mapping.halves(HEADER_BELL, 2) else { unreachable!("two halves were asked for") };
         let lane_item_bytes = self.sections[7].item_bytes;
-        Bridge::new(&BridgeWords { producers, producer_halves, lanes, lane_item_bytes, ring, replies, bell })
+        Bridge::new(&BridgeWords { producers, producer_halves, lanes, lane_item_bytes, ring, replies, bell, order })
     }
 
     /// The engine's end of the bridge.

@@ -240,6 +240,9 @@ fn head_of(words: &[u64; HEAD_WORDS]) -> WatchHead {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     fn head(revision: u64) -> WatchHead {
@@ -274,14 +277,20 @@ mod tests {
         let mut table = WatchTable::detached(1, 64, true).unwrap();
         let reader = table.reader();
         table.publish(0, &head(0));
+        let was_read = Arc::new(AtomicBool::new(false));
+        let enough = Arc::clone(&was_read);
         let writer = std::thread::spawn(move || {
-            // Labels change at even revisions; odd ones change none and are only told.
-            for revision in (2..200_000_u64).step_by(2) {
+            // Labels change at even revisions; odd ones change none and are only told. On a busy machine the reader may
+            // have had no processor by the end: then the writer goes on for it.
+            let mut revision = 0;
+            while revision < 199_998 || revision < 100_000_000 && !enough.load(Ordering::Relaxed) {
+                revision += 2;
                 let mut labels = table.labels(0, true);
                 (0..64).for_each(|node| labels.set(node, revision));
                 table.publish(0, &head(revision));
                 table.advance(0, revision + 1);
             }
+            revision
         });
         let (mut reads, mut last) = (0_u64, 0);
         while !writer.is_finished() {
@@ -291,11 +300,12 @@ mod tests {
                     assert!(head.revision >= last);
                     last = head.revision;
                     reads += 1;
+                    was_read.store(true, Ordering::Relaxed);
                 }
             }
         }
-        writer.join().unwrap();
+        let end = writer.join().unwrap();
         assert!(reads > 0);
-        assert_eq!(reader.read(0, 1).unwrap(), (WatchHead { revision: 199_999, ..head(199_998) }, 199_998));
+        assert_eq!(reader.read(0, 1).unwrap(), (WatchHead { revision: end + 1, ..head(end) }, end));
     }
 }

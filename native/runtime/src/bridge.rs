@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
-use lodestone_memory::rings::{Acknowledged, Bridge, BridgeEnd, Drained, Rejection, RingRecord, Take};
+use lodestone_memory::rings::{
+    Acknowledged, Bridge, BridgeEnd, Drained, Rejection, RingRecord, Take, barrier_everywhere,
+};
 use lodestone_memory::{CounterId, Counters, Page, PagePool, RecordHead, RecordKind, Status};
 use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
 
@@ -59,15 +61,24 @@ pub(crate) struct Commands {
     /// The lane whose turn is first.
     first: usize,
     swept_unix_ms: u64,
-    ring_producers: bool,
+    producers_live: bool,
+    /// Whether the engine thread orders producers before it sleeps.
+    orders: bool,
 }
 
 impl Commands {
     /// `None` where memory is short.
-    pub(crate) fn new(end: BridgeEnd, counters: Counters, touch: bool) -> Option<Commands> {
+    pub(crate) fn new(end: BridgeEnd, counters: Counters, touch: bool, sleeps: bool) -> Option<Commands> {
+        let orders = end.announce_order(sleeps);
         let pages = PagePool::new(BRIDGE_PAGES * lodestone_memory::page::PAGE_BYTES, touch)?;
         let sink = Arc::new(BridgeSink { bridge: end.bridge(), calls: AtomicU64::new(0) });
-        Some(Commands { end, pages, sink, counters, first: 0, swept_unix_ms: 0, ring_producers: false })
+        Some(Commands { end, pages, sink, counters, first: 0, swept_unix_ms: 0, producers_live: false, orders })
+    }
+
+    /// After the announcement of a sleep: orders what producers published before the last look; `false` when that failed
+    /// and nobody may sleep.
+    pub(crate) fn order(&self) -> bool {
+        !self.orders || barrier_everywhere()
     }
 
     /// Turns that take everything that lanes and ring can hold.
@@ -87,7 +98,7 @@ impl Commands {
 
     /// Whether an idle engine should look for a while before it sleeps.
     pub(crate) fn is_worth_spinning(&self) -> bool {
-        self.ring_producers
+        self.producers_live
     }
 
     /// Moves commands into pages, in the order of each producer, and gives the calls that come after them. A source is
@@ -124,7 +135,7 @@ impl Commands {
         }
         self.swept_unix_ms = now_unix_ms;
         let sweep = self.end.sweep(|entry| self.sink.is_busy(entry));
-        self.ring_producers = sweep.live > 0;
+        self.producers_live = sweep.live > 0;
         self.counters.set(CounterId::ProducersLive, u64::from(sweep.live));
         self.counters.set(CounterId::CommandsFull, sweep.full);
         self.counters.add(CounterId::ProducersDied, u64::from(sweep.died));

@@ -240,13 +240,19 @@ fn pin_cores(lines: &mut Lines) -> Result<Vec<usize>, EngineError> {
     if count > 2 {
         return Err(wrong("runtime.pin_cores", "at most two cores: the engine thread's and the pathfinder's"));
     }
-    (0..count)
-        .map(|index| {
-            let key = format!("runtime.pin_cores.{index}");
-            let core = lines.number(&key, usize::MAX, 0..=1_023)?;
-            if core == usize::MAX { Err(wrong(&key, "is missing from the list")) } else { Ok(core) }
-        })
-        .collect()
+    let mut cores = Vec::new();
+    for index in 0..count {
+        let key = format!("runtime.pin_cores.{index}");
+        let core = lines.number(&key, usize::MAX, 0..=1_023)?;
+        if core == usize::MAX {
+            return Err(wrong(&key, "is missing from the list"));
+        }
+        if cores.contains(&core) {
+            return Err(wrong("runtime.pin_cores", format_args!("core {core} stands twice")));
+        }
+        cores.push(core);
+    }
+    Ok(cores)
 }
 
 fn idle_strategy(lines: &mut Lines) -> Result<IdleStrategy, EngineError> {
@@ -451,6 +457,7 @@ mod tests {
             ("runtime.thread_name=Too Long A Name", "runtime.thread_name"),
             ("runtime.pin_cores.1=0", "runtime.pin_cores.0"),
             ("runtime.pin_cores=[1]", "runtime.pin_cores"),
+            ("runtime.pin_cores.0=3\nruntime.pin_cores.1=3", "core 3 stands twice"),
             ("runtime.idle_strategy=sleep", "park, yield, busy_spin"),
             ("arena.capacity=0", "1 to 16777216"),
             ("arena.slot_size_bytes=128", "arena.slot_size_bytes"),

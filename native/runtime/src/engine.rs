@@ -22,7 +22,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::bridge::Commands;
 use crate::calls::AwaitedCalls;
 use crate::clock::now_unix_ms;
-use crate::config::{Config, PathfinderPlace};
+use crate::config::{Config, IdleStrategy, PathfinderPlace};
 use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
@@ -185,6 +185,11 @@ impl Engine {
     /// The revision published last.
     pub fn revision(&self) -> u64 {
         self.header.revision()
+    }
+
+    /// Why the engine failed; `None` while it has not. The state is frozen then and stays readable.
+    pub fn poison_text(&self) -> Option<String> {
+        self.header.poison_text()
     }
 
     /// Submits moves in their order for the tenant and waits until all are decided.
@@ -393,7 +398,12 @@ fn start_threads(
     let routes_ending = Arc::new(AtomicBool::new(false));
     let (feed, pathfinder) = start_pathfinder(config, region, &routes_ending)?;
     header.publish(&state.to_commit());
-    let commands = Commands::new(region.take_bridge_end(), counters, config.preallocate);
+    let commands = Commands::new(
+        region.take_bridge_end(),
+        counters,
+        config.preallocate,
+        config.idle_strategy == IdleStrategy::Park,
+    );
     let mut writer = Writer {
         state,
         events: ends.events,

@@ -21,9 +21,9 @@ use crate::watching;
 /// searched.
 const FEED_CHANGES_MIN: usize = 1 << 18;
 
-/// Bytes of history that one change takes in the undo ring, for moves with 40 bytes of payload. So many changes come back
-/// at once in a rollback over the whole window, and the ring holds them all.
-const WINDOW_BYTES_A_CHANGE: usize = 96;
+/// Bytes of the rollback window for each change of an edge that it can hold: a third of it is for records of 16 bytes. So
+/// many changes come back at once in a rollback over the whole window at most, and the ring holds them all.
+const WINDOW_BYTES_A_CHANGE: usize = 48;
 
 /// Changes of a rollback that are sent together.
 const STAGED_CHANGES_MAX: usize = 1_024;
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn the_ring_holds_a_whole_window_of_moves() {
         assert_eq!(ring_changes(1 << 20), 1 << 18);
-        assert_eq!(ring_changes(128 << 20), (128 << 20) / 96);
+        assert_eq!(ring_changes(128 << 20), (128 << 20) / 48);
         let (mut changes, mut intake) = ring(64 << 20, true).unwrap();
         let window: Vec<EdgeChange> = (0..ring_changes(64 << 20) as u32)
             .map(|number| EdgeChange { source: number, target: 1, mask: 2 })

@@ -169,7 +169,7 @@ impl Writer {
             IdleStrategy::Park => {
                 if !self.spin() {
                     self.bell.announce();
-                    *announced = true;
+                    *announced = self.commands.order();
                 }
             }
         }

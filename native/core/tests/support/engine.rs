@@ -49,6 +49,7 @@ impl<E: EdgeStore> Engine<E> {
             nodes_max: limits.nodes_max,
             slots_max: limits.slots_max,
             watches_max: 0,
+            bridge: lodestone_memory::rings::BridgeSizes::default(),
             touch: false,
             abi_fingerprint: 1,
             start_unix_ms: 1,

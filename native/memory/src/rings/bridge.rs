@@ -1,14 +1,14 @@
 //! The bridge's parts in one mapping, and the engine's end of them.
 
 use crate::rings::claims::CLAIM_CELLS_MAX;
-use crate::rings::doorbell::Doorbell;
+use crate::rings::doorbell::{Doorbell, ORDER_ALL, ORDER_NONE, ORDER_STRANGERS, sign_up_for_barriers};
 use crate::rings::drain::RingConsumer;
 use crate::rings::lane::{Drained, LaneConsumer, RingWords, Take};
 use crate::rings::layout::{CELL_BYTES, RING_CELLS};
 use crate::rings::producers::Producers;
 use crate::rings::replies::Replies;
 use crate::rings::{RingRecord, process::ProcessIdentity};
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// All words of the bridge; `Copy`, any thread.
 #[derive(Clone, Copy)]
@@ -19,6 +19,7 @@ pub struct Bridge {
     pub(crate) lane_words: usize,
     pub(crate) ring: &'static [AtomicU64],
     pub(crate) bell: Doorbell,
+    pub(crate) order: &'static AtomicU32,
 }
 
 /// The words from which a bridge is made.
@@ -30,6 +31,7 @@ pub(crate) struct BridgeWords {
     pub(crate) ring: &'static [AtomicU64],
     pub(crate) replies: &'static [AtomicU64],
     pub(crate) bell: &'static AtomicU32,
+    pub(crate) order: &'static AtomicU32,
 }
 
 impl Bridge {
@@ -41,6 +43,7 @@ impl Bridge {
             lane_words: words.lane_item_bytes / 8,
             ring: words.ring,
             bell: Doorbell::new(words.bell),
+            order: words.order,
         }
     }
 
@@ -57,6 +60,16 @@ impl Bridge {
     /// The doorbell on which the engine sleeps.
     pub fn bell(&self) -> Doorbell {
         self.bell
+    }
+
+    /// The engine's doorbell for producers of this process, which is signed up for the engine's barrier if there is one.
+    pub(crate) fn producers_bell(&self) -> Doorbell {
+        let ordered = match self.order.load(Ordering::Acquire) {
+            ORDER_NONE => true,
+            ORDER_STRANGERS => sign_up_for_barriers(),
+            _ => false,
+        };
+        if ordered { self.bell.ordered() } else { self.bell }
     }
 
     /// Number of lanes.
@@ -106,6 +119,19 @@ impl BridgeEnd {
     /// The bridge that this is an end of.
     pub fn bridge(&self) -> Bridge {
         self.bridge
+    }
+
+    /// Says, before anyone registers, whether the engine ever sleeps. Where it does and the system has barriers for other
+    /// processors, it is the engine who orders producers: `true`, and [`super::barrier_everywhere`] has to come between
+    /// its announcement and its last look.
+    pub fn announce_order(&self, sleeps: bool) -> bool {
+        let order = match sleeps {
+            false => ORDER_NONE,
+            true if sign_up_for_barriers() => ORDER_STRANGERS,
+            true => ORDER_ALL,
+        };
+        self.bridge.order.store(order, Ordering::Release);
+        order == ORDER_STRANGERS
     }
 
     /// Number of lanes.

@@ -3,6 +3,9 @@
 //! The word is 1 while its owner sleeps or is about to. The owner announces that, looks once more, and only then sleeps;
 //! the other side publishes, then looks at the word. A full barrier on both sides makes it impossible that neither
 //! sees the other. The kernel compares the word again before it lets anyone sleep. Sleeps are bounded all the same.
+//!
+//! A full barrier for each command costs more than the command. Where the system has `membarrier`, the engine asks it for
+//! one on all processors before it sleeps, and processes that signed up for that do without their own.
 
 use std::io;
 
@@ -16,15 +19,29 @@ pub const BELL_ASLEEP: u32 = 1;
 /// Longest sleep, whatever happens: a process that was killed between its commit and its wake-up delays no one longer.
 pub const SLEEP_MS_MAX: u64 = 50;
 
+/// Who has to have a barrier of its own between what it publishes and its look at the engine's doorbell: everyone.
+pub const ORDER_ALL: u32 = 0;
+/// The same: processes that did not sign up for the engine's barrier.
+pub const ORDER_STRANGERS: u32 = 1;
+/// The same: nobody, for the engine never sleeps.
+pub const ORDER_NONE: u32 = 2;
+
 /// One doorbell; `Copy`. One side sleeps on it, any number may ring.
 #[derive(Clone, Copy)]
 pub struct Doorbell {
     word: &'static AtomicU32,
+    /// Whether the sleeper's barrier orders this process too.
+    ordered: bool,
 }
 
 impl Doorbell {
     pub(crate) fn new(word: &'static AtomicU32) -> Doorbell {
-        Doorbell { word }
+        Doorbell { word, ordered: false }
+    }
+
+    /// The doorbell for a process that the sleeper's barrier orders.
+    pub(crate) fn ordered(self) -> Doorbell {
+        Doorbell { ordered: true, ..self }
     }
 
     /// Owner: says that it is about to sleep. It looks for work once more before it does.
@@ -41,7 +58,12 @@ impl Doorbell {
     /// Other side, after it published: whether the owner has to be woken, which [`Doorbell::wake`] does. Of several who
     /// ring at once one is told so.
     pub fn is_needed(&self) -> bool {
-        fence(Ordering::SeqCst);
+        if self.ordered {
+            // The processor is ordered by the sleeper; the compiler is ordered here.
+            std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
         self.is_asleep() && self.word.swap(BELL_AWAKE, Ordering::Relaxed) == BELL_ASLEEP
     }
 
@@ -93,4 +115,18 @@ pub fn sleep_on_word(word: &std::sync::atomic::AtomicU32, expected: u32, timeout
     };
     let flags = rustix::thread::futex::Flags::empty();
     Ok(rustix::thread::futex::wait(word, flags, expected, Some(&timeout))?)
+}
+
+/// Signs this process up for barriers of others; whether the system has them.
+#[cfg(not(all(loom, test)))]
+pub(crate) fn sign_up_for_barriers() -> bool {
+    use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
+    membarrier_query().contains_command(MembarrierCommand::GlobalExpedited)
+        && membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok()
+}
+
+/// A full barrier on every processor that runs a thread of a process that signed up; `false` where that fails.
+#[cfg(not(all(loom, test)))]
+pub fn barrier_everywhere() -> bool {
+    rustix::thread::membarrier(rustix::thread::MembarrierCommand::GlobalExpedited).is_ok()
 }

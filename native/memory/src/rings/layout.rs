@@ -88,6 +88,13 @@ pub struct BridgeSizes {
     pub ring_bytes: usize,
 }
 
+impl Default for BridgeSizes {
+    /// 4 lanes of 64 KiB and a ring of 1 MiB: the defaults of the configuration.
+    fn default() -> BridgeSizes {
+        BridgeSizes { lanes: 4, lane_bytes: 64 << 10, ring_bytes: 1 << 20 }
+    }
+}
+
 impl BridgeSizes {
     /// Bytes of a lane's item in its section.
     pub(crate) fn lane_item_bytes(&self) -> usize {

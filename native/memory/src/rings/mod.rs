@@ -38,9 +38,9 @@ mod tests;
 pub use answers::{Acknowledged, Answers, Rejection, RejectionReader};
 pub use cells::{Command, RingRecord};
 pub use claims::Full;
-pub use doorbell::{BELL_ASLEEP, BELL_AWAKE, Doorbell, SLEEP_MS_MAX};
+pub use doorbell::{BELL_ASLEEP, BELL_AWAKE, Doorbell, ORDER_ALL, ORDER_NONE, ORDER_STRANGERS, SLEEP_MS_MAX};
 #[cfg(not(all(loom, test)))]
-pub use doorbell::{sleep_on_word, wake_word};
+pub use doorbell::{barrier_everywhere, sleep_on_word, wake_word};
 pub use lane::{Drained, Take};
 pub use layout::BridgeSizes;
 pub use process::ProcessIdentity;

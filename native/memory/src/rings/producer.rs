@@ -3,6 +3,7 @@
 use crate::rings::bridge::{Bridge, claim_bytes_max};
 use crate::rings::cells::{Command, span_of};
 use crate::rings::claims::{Claim, Full};
+use crate::rings::doorbell::Doorbell;
 use crate::rings::lane::LaneProducer;
 use crate::rings::layout::{BODY_BYTES_MAX, RECORD_HEAD_BYTES};
 use crate::rings::producers::{EntryState, Registration};
@@ -37,6 +38,7 @@ pub struct Producer {
     sender: Sender,
     claim_bytes_max: u64,
     counter: u64,
+    bell: Doorbell,
 }
 
 impl Bridge {
@@ -75,7 +77,7 @@ impl Bridge {
             }
         };
         let claim_bytes_max = claim_bytes_max(capacity);
-        Producer { bridge: *self, entry, epoch, lane, sender, claim_bytes_max, counter: 0 }
+        Producer { bridge: *self, entry, epoch, lane, sender, claim_bytes_max, counter: 0, bell: self.producers_bell() }
     }
 }
 
@@ -188,7 +190,7 @@ impl Batch<'_> {
                 Sender::Lane(lane) => lane.commit(claim),
                 Sender::Ring(ring) => ring.commit(claim),
             }
-            self.producer.bridge.bell.ring();
+            self.producer.bell.ring();
         }
     }
 }

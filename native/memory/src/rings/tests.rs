@@ -27,6 +27,7 @@ pub(super) fn bridge_in(mapping: Mapping, sizes: &BridgeSizes) -> Bridge {
         ring: mapping.words(ring_at, sizes.ring_item_bytes() / 8),
         replies: mapping.words(replies_at, PRODUCERS_MAX * REPLY_BYTES / 8),
         bell: &mapping.halves(bell_at, 2)[0],
+        order: &mapping.halves(bell_at, 2)[1],
     })
 }
 
@@ -378,8 +379,15 @@ fn a_live_claim_is_never_repaired_even_beside_a_dead_one() {
 
 #[test]
 fn many_threads_send_while_one_takes() {
+    for sleeps in [true, false] {
+        many_threads(sleeps);
+    }
+}
+
+fn many_threads(sleeps: bool) {
     let bridge = bridge(2, 64, 64);
     let mut end = BridgeEnd::new(bridge);
+    let orders = end.announce_order(sleeps);
     let each = 20_000_u64;
     let threads: Vec<_> = (0..5_u64)
         .map(|thread| {
@@ -413,8 +421,9 @@ fn many_threads_send_while_one_takes() {
             assert!(seen.body.windows(2).all(|pair| pair[0] == pair[1]), "a torn record");
             taken += 1;
         }
-        if !end.has_some() {
+        if sleeps && !end.has_some() {
             bridge.bell().announce();
+            assert!(!orders || barrier_everywhere());
             if !end.has_some() {
                 bridge.bell().sleep(50);
             }

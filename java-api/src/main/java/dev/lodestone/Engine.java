@@ -1,5 +1,6 @@
 package dev.lodestone;
 
+import dev.lodestone.internal.Attachment;
 import dev.lodestone.internal.LargePages;
 import dev.lodestone.internal.Monitors;
 import dev.lodestone.internal.NativeEngine;
@@ -31,7 +32,7 @@ import java.util.Optional;
  * plain facts (address, certificate) throws {@link EngineClosedException}, and so do readers still at work. When the engine
  * has failed, calls that change throw {@link EnginePoisonedException} and reading goes on.
  */
-public final class Engine implements AutoCloseable {
+public final class Engine implements EngineView {
     private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
     private static final long REVISION_NOW = -1;
     private static final Duration AGE_MAX = Duration.ofDays(36_500);
@@ -75,6 +76,34 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
+     * Attaches to an engine of another process, as {@link #attach(Path, AttachMode)} with {@link AttachMode#READ_WRITE}.
+     *
+     * @param region the file of the engine's shared region, or a folder that holds the one of one living engine
+     * @return the attached engine
+     */
+    public static AttachedEngine attach(Path region) {
+        return attach(region, AttachMode.READ_WRITE);
+    }
+
+    /**
+     * Attaches to an engine of another process: {@code lodestoned}, or one that another JVM has opened. No native library is
+     * loaded and nothing is asked of that process: its shared region is mapped into this one. Several processes may be
+     * attached at once.
+     *
+     * @param region the file of the engine's shared region, or a folder that holds the one of one living engine
+     * @param mode whether the memory may be written; what only reads works with both
+     * @return the attached engine
+     * @throws AttachException when there is no such file, it may not be read (or written), is no region, is of another layout
+     *     version, or is damaged; {@link AttachException#reason()} tells which
+     * @throws EngineGoneException when its engine is closed, or its process ended without closing it
+     * @throws NativeLibraryException when this JVM denies access to memory outside the heap
+     */
+    public static AttachedEngine attach(Path region, AttachMode mode) {
+        return new AttachedEngine(Attachment.open(Objects.requireNonNull(region, "region"),
+                Objects.requireNonNull(mode, "mode") == AttachMode.READ_WRITE));
+    }
+
+    /**
      * The configuration that it was opened with.
      *
      * @return the configuration
@@ -110,69 +139,36 @@ public final class Engine implements AutoCloseable {
         return engine.fingerprint();
     }
 
-    /**
-     * The file of the shared region, through which outside tools see this engine.
-     *
-     * @return the file, empty with {@code runtime.shared_region: anonymous}
-     */
+    @Override
     public Optional<Path> regionPath() {
         return engine.regionPath();
     }
 
-    /**
-     * What the engine is doing.
-     *
-     * @return the state, {@link EngineState#CLOSED} after the close
-     */
+    @Override
+    public long instance() {
+        return region.generation();
+    }
+
+    @Override
     public EngineState state() {
         return region.state();
     }
 
-    /**
-     * Why the engine failed.
-     *
-     * @return the text, empty when it did not fail
-     */
+    @Override
     public String poisonText() {
-        return region.state() == EngineState.POISONED ? region.poisonText() : "";
+        return region.poisonText();
     }
 
-    /**
-     * The present revision, from shared memory.
-     *
-     * @return the revision
-     */
+    @Override
     public long revision() {
         long revision = region.revision();
         region.requireOpen();
         return revision;
     }
 
-    /**
-     * How many rollbacks lie before the present revision.
-     *
-     * @return the branch
-     */
-    public long branch() {
-        return commit().branch();
-    }
-
-    /**
-     * The last commit, all of it of one revision, from shared memory.
-     *
-     * @return the commit
-     */
+    @Override
     public Commit commit() {
         return region.commit();
-    }
-
-    /**
-     * The hash of the present state, from shared memory.
-     *
-     * @return the hash
-     */
-    public StateHash stateHash() {
-        return commit().hash();
     }
 
     /**
@@ -244,24 +240,20 @@ public final class Engine implements AutoCloseable {
         return engine.revisionBefore(age.compareTo(AGE_MAX) > 0 ? AGE_MAX.toMillis() : age.toMillis());
     }
 
-    /**
-     * Makes a reader of slots.
-     *
-     * @return a reader for one thread
-     */
+    @Override
     public SlotReader slotReader() {
         region.requireOpen();
         return new SlotReader(region);
     }
 
-    /**
-     * Makes a reader of events, beginning with the next one.
-     *
-     * @return a reader for one thread
-     */
+    @Override
     public EventReader events() {
-        region.requireOpen();
-        return new EventReader(region);
+        return EventReader.ofNext(region);
+    }
+
+    @Override
+    public EventReader events(long instance, long from) {
+        return EventReader.from(region, instance, from);
     }
 
     /**
@@ -316,11 +308,7 @@ public final class Engine implements AutoCloseable {
         return sessions;
     }
 
-    /**
-     * Counters, histograms and memory.
-     *
-     * @return always the same object
-     */
+    @Override
     public Metrics metrics() {
         return metrics;
     }

@@ -11,5 +11,10 @@ public enum EngineState {
     /** Closing: no new work is taken. */
     CLOSING,
     /** Closed. */
-    CLOSED
+    CLOSED,
+    /**
+     * Its process ended without closing it. What it left stays readable until the {@link AttachedEngine} is closed. An engine
+     * of this process is never seen in this state.
+     */
+    GONE
 }

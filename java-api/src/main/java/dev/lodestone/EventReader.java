@@ -10,7 +10,7 @@ import java.util.Objects;
 
 /**
  * Polls the engine's events from shared memory, without a call or an allocation. It begins with the first event published
- * after it was made.
+ * after it was made, or at a {@link #position()} that an earlier reader had.
  *
  * <p>The ring holds the last 16,384 events and waits for nobody: a reader that falls behind further skips to what is still
  * there and counts what it {@linkplain #missed() missed}. One reader belongs to one thread; readers do not disturb each other.
@@ -27,16 +27,38 @@ public final class EventReader {
     private final Region region;
     private final long events;
     private final long eventsMax;
+    private final long cellMask;
     private final MemorySegment buffer = Arena.ofAuto().allocate(Region.EVENT_BYTES, Region.EVENT_BYTES);
     private final long copy = buffer.address();
     private long position;
     private long missed;
 
-    EventReader(Region region) {
+    private EventReader(Region region, long position) {
         this.region = region;
         this.events = region.events();
         this.eventsMax = region.eventsMax();
-        this.position = region.counter(Counter.EVENTS_PUBLISHED.place());
+        this.cellMask = eventsMax - 1;
+        this.position = position;
+    }
+
+    /** A reader that begins with the next event. */
+    static EventReader ofNext(Region region) {
+        region.requireOpen();
+        return new EventReader(region, region.counter(Counter.EVENTS_PUBLISHED.place()));
+    }
+
+    /** A reader that goes on at a position. */
+    static EventReader from(Region region, long instance, long position) {
+        region.requireOpen();
+        if (instance != region.generation()) {
+            throw new EngineGoneException("the position " + position + " belongs to another engine than this one: it was"
+                    + " restarted, and its events began anew");
+        }
+        long published = region.counter(Counter.EVENTS_PUBLISHED.place());
+        if (position < 0 || position > published) {
+            throw new IllegalArgumentException("position " + position + " is not from 0 to " + published);
+        }
+        return new EventReader(region, position);
     }
 
     /**
@@ -61,8 +83,18 @@ public final class EventReader {
 
     /** Copies the next event and steps behind it; false when there is none yet. */
     private boolean next() {
-        while (true) {
-            long cell = events + position % eventsMax * Region.EVENT_BYTES;
+        try {
+            return look();
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
+    }
+
+    private boolean look() {
+        // A lap in which each cell is overtaken once is more than any engine does; what is behind it comes with the next poll.
+        for (long looks = 0; looks <= eventsMax; looks++) {
+            // Masked, so that no position leads out of the ring, whatever wrote the words that it was computed from.
+            long cell = events + (position & cellMask) * Region.EVENT_BYTES;
             long sequence = Words.acquire(cell);
             if (sequence > position + 1) {
                 skipTo(sequence - eventsMax + MARGIN_EVENTS);
@@ -81,6 +113,7 @@ public final class EventReader {
             }
             Thread.onSpinWait();
         }
+        return false;
     }
 
     private void skipTo(long oldest) {
@@ -90,9 +123,20 @@ public final class EventReader {
     }
 
     /**
+     * The position of the next event: what a reader that is made later goes on with, in this process or in another one, as
+     * long as the engine is the same. The event at hand has the position before it.
+     *
+     * @return the position; the first event of an engine has 0
+     */
+    public long position() {
+        return position;
+    }
+
+    /**
      * How many events this reader was too late for.
      *
-     * @return number of events, since it was made
+     * @return number of events, since it was made; those between a position that it was made with and the oldest one left
+     *     are among them
      */
     public long missed() {
         return missed;

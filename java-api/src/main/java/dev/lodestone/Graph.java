@@ -199,7 +199,8 @@ public final class Graph {
      *     ({@link Status#OVERLOADED}), or those before it took a minute ({@link Status#TIMEOUT}); none is in use then
      */
     public WatchedDistances watch(int source) {
-        return new WatchedDistances(engine, NativeWatches.add(engine, source), source);
+        long watch = NativeWatches.add(engine, source);
+        return new WatchedDistances(engine.region(), () -> NativeWatches.remove(engine, watch), watch, source);
     }
 
     private RouteBatch find(int[] sources, int[] targets, Duration timeout) {

@@ -53,11 +53,19 @@ public final class SlotReader {
      * @return true when the node has a slot; false when it has none, and then the accessors show zeros
      * @throws IndexOutOfBoundsException when the node is not below {@code graph.nodes_max}
      * @throws EngineClosedException when the engine is closed
+     * @throws EngineGoneException when an engine elsewhere ended in the middle of a change of this node
      * @throws SlotBusyException when the node kept changing; nothing useful is in the buffer then. It is always the same
      *     object, made with this reader: nothing is allocated
      */
     public boolean read(int node) {
-        long entry = entry(node);
+        try {
+            return look(entry(node));
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
+    }
+
+    private boolean look(long entry) {
         for (int looks = 0; looks < Region.LOOKS_SPINNING_MAX + Region.LOOKS_YIELDING_MAX; looks++) {
             long before = Words.acquire(entry);
             int slot = (int) before;
@@ -71,14 +79,16 @@ public final class SlotReader {
                 region.requireOpen();
                 if (slot == Region.SLOT_NONE) {
                     buffer.fill((byte) 0);
+                } else if (Integer.toUnsignedLong(slot) >= slotsMax) {
+                    throw new EngineException(Status.INTERNAL, "the node table names slot " + Integer.toUnsignedString(slot)
+                            + ", of " + slotsMax);
                 }
                 Reference.reachabilityFence(this);
                 return slot != Region.SLOT_NONE;
             }
             Region.pause(looks);
         }
-        region.requireOpen();
-        throw busy;
+        throw region.stuck(busy);
     }
 
     /**
@@ -90,9 +100,14 @@ public final class SlotReader {
      * @throws EngineClosedException when the engine is closed
      */
     public long version(int nodeNumber) {
-        long version = Words.acquire(entry(nodeNumber) + Long.BYTES);
-        region.requireOpen();
-        return version;
+        long entry = entry(nodeNumber);
+        try {
+            long version = Words.acquire(entry + Long.BYTES);
+            region.requireOpen();
+            return version;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     private long entry(int node) {

@@ -72,7 +72,11 @@ public enum Status {
     /** The thread was interrupted while it waited. */
     INTERRUPTED(202, "ask again, unless the thread is to end"),
     /** The distances of a watched source are being computed. */
-    NOT_READY(203, "wait for them with WatchedDistances.awaitLive");
+    NOT_READY(203, "wait for them with WatchedDistances.awaitLive"),
+    /** The engine of another process cannot be attached to. */
+    ATTACH(204, "name the region file that lodestoned tells in its READY line, or the folder it lies in"),
+    /** The engine of another process is gone, or it is another one than before. */
+    GONE(205, "attach again once it was restarted");
 
     private static final Status[] ALL = values();
 

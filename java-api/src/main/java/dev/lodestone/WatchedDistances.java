@@ -1,12 +1,11 @@
 package dev.lodestone;
 
-import dev.lodestone.internal.NativeEngine;
-import dev.lodestone.internal.NativeWatches;
 import dev.lodestone.internal.Region;
 import dev.lodestone.internal.Words;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -26,6 +25,7 @@ import java.util.function.BooleanSupplier;
  * large a change, reading throws {@link DistancesNotReadyException}. A failed engine's distances stay readable as they were.
  *
  * <p>A watch that is not closed is in use until its engine closes. After either, reading throws {@link EngineClosedException}.
+ * One that comes from an {@link AttachedEngine} belongs to whoever began it: closing it here ends only the reading here.
  */
 public final class WatchedDistances implements AutoCloseable {
     /** The distance that says: no path. The same as {@link Route#NO_PATH}. */
@@ -40,12 +40,13 @@ public final class WatchedDistances implements AutoCloseable {
     private static final long AT_ID = 16;
     private static final long AT_REVISION = 24;
     private static final long AT_BRANCH = 32;
+    private static final int FREE = 0;
     private static final int FILLING = 1;
     private static final int LIVE = 2;
     private static final long LOOK_MS = 1;
 
-    private final NativeEngine engine;
     private final Region region;
+    private final Runnable remove;
     private final long watch;
     private final int source;
     private final long head;
@@ -55,14 +56,34 @@ public final class WatchedDistances implements AutoCloseable {
     private final DistancesNotReadyException notReady = new DistancesNotReadyException();
     private volatile boolean closed;
 
-    WatchedDistances(NativeEngine engine, long watch, int source) {
-        this.engine = engine;
-        this.region = engine.region();
+    WatchedDistances(Region region, Runnable remove, long watch, int source) {
+        this.region = region;
+        this.remove = remove;
         this.watch = watch;
         this.source = source;
         this.head = region.watch((int) watch);
         this.labels = head + Region.WATCH_HEAD_BYTES;
         this.nodesMax = region.nodesMax();
+    }
+
+    /** The watch that somebody has begun on this source, if there is one; reading only. */
+    static Optional<WatchedDistances> find(Region region, int source) {
+        for (int place = 0; place < region.watchesMax(); place++) {
+            long watch = usedBy(region.watch(place), source);
+            if (watch != 0 && (int) watch == place) {
+                return Optional.of(new WatchedDistances(region, () -> { }, watch, source));
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The id of the watch at a head, 0 when it is free, of another source, or just changing hands. */
+    private static long usedBy(long head, int source) {
+        long watch = Words.acquire(head + AT_ID);
+        long sourceAndState = Words.acquire(head + AT_STATE);
+        VarHandle.acquireFence();
+        boolean used = (int) sourceAndState == source && sourceAndState >>> Integer.SIZE != FREE;
+        return used && Words.opaque(head + AT_ID) == watch ? watch : 0;
     }
 
     /**
@@ -116,6 +137,14 @@ public final class WatchedDistances implements AutoCloseable {
      */
     public long distances(int[] nodes, long[] into) {
         Objects.checkFromIndexSize(0, nodes.length, into.length);
+        try {
+            return lookAt(nodes, into);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
+    }
+
+    private long lookAt(int[] nodes, long[] into) {
         for (int looks = 0; looks < Region.LOOKS_SPINNING_MAX + Region.LOOKS_YIELDING_MAX; looks++) {
             long before = Words.acquire(head);
             if ((before & 1) == 0) {
@@ -138,7 +167,14 @@ public final class WatchedDistances implements AutoCloseable {
     }
 
     private long label(int node) {
-        long place = place(node);
+        try {
+            return lookAt(place(node));
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
+    }
+
+    private long lookAt(long place) {
         for (int looks = 0; looks < Region.LOOKS_SPINNING_MAX + Region.LOOKS_YIELDING_MAX; looks++) {
             long before = Words.acquire(head);
             if ((before & 1) == 0) {
@@ -177,6 +213,9 @@ public final class WatchedDistances implements AutoCloseable {
 
     /** The exception, unless the reason behind it is that the engine is closed. */
     private EngineException given(EngineException exception) {
+        if (exception == busy) {
+            return region.stuck(busy);
+        }
         region.requireOpen();
         return exception;
     }
@@ -199,8 +238,14 @@ public final class WatchedDistances implements AutoCloseable {
      * @return the state, {@link WatchState#CLOSED} after the close of the watch or the engine
      */
     public WatchState state() {
-        long state = Words.acquire(head + AT_STATE) >>> Integer.SIZE;
-        if (closed || Words.acquire(head + AT_ID) != watch || !region.isOpen()) {
+        long state;
+        try {
+            state = Words.acquire(head + AT_STATE) >>> Integer.SIZE;
+            if (closed || Words.acquire(head + AT_ID) != watch || !region.isOpen()) {
+                return WatchState.CLOSED;
+            }
+        } catch (InternalError fault) {
+            region.fault(fault);
             return WatchState.CLOSED;
         }
         if (state == LIVE) {
@@ -237,11 +282,19 @@ public final class WatchedDistances implements AutoCloseable {
 
     /** Whether the head, when it is not just changing, is that of the commit or of a later one. */
     private boolean isAt(Commit commit) {
-        long before = Words.acquire(head);
-        long branch = Words.acquire(head + AT_BRANCH);
-        long revision = Words.acquire(head + AT_REVISION);
-        VarHandle.acquireFence();
-        boolean whole = (before & 1) == 0 && Words.opaque(head) == before;
+        long before;
+        long branch;
+        long revision;
+        boolean whole;
+        try {
+            before = Words.acquire(head);
+            branch = Words.acquire(head + AT_BRANCH);
+            revision = Words.acquire(head + AT_REVISION);
+            VarHandle.acquireFence();
+            whole = (before & 1) == 0 && Words.opaque(head) == before;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
         return whole && (branch > commit.branch() || branch == commit.branch() && revision >= commit.revision());
     }
 
@@ -252,7 +305,8 @@ public final class WatchedDistances implements AutoCloseable {
                 throw given(new EngineClosedException("the watch is closed", "watch the source again"));
             }
             boolean late = Duration.ofNanos(System.nanoTime() - start).compareTo(timeout) >= 0;
-            if (late || region.state() == EngineState.POISONED) {
+            EngineState engine = region.state();
+            if (late || engine == EngineState.POISONED || engine == EngineState.GONE) {
                 return false;
             }
             Thread.sleep(LOOK_MS);
@@ -272,7 +326,7 @@ public final class WatchedDistances implements AutoCloseable {
         if (!closed) {
             closed = true;
             try {
-                NativeWatches.remove(engine, watch);
+                remove.run();
             } catch (EngineException refused) {
                 closed = false;
                 throw refused;

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.CsvFileSource;
 
 class EngineConfigTest {
     private static final String SECRET = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -47,6 +47,15 @@ class EngineConfigTest {
                 assertTrue(yaml.matches("(?s).*#[^\n]*\n *" + last + ": .*"), key.path() + " lacks its line or its comment");
             }
         }
+    }
+
+    /** The sample is read by the stand-alone engine's tests, too: both languages must take it for the same. */
+    @Test
+    void everyKeyOfTheSampleBecomesItsFlatLine() throws Exception {
+        Path sample = Path.of(EngineConfigTest.class.getResource("every-key.yaml").toURI());
+        String home = sample.getParent().toString();
+        String wanted = Files.readString(sample.resolveSibling("every-key.flat")).replace("{FOLDER}", home);
+        assertEquals(wanted.lines().sorted().toList(), EngineConfig.load(sample).toFlatText().lines().sorted().toList());
     }
 
     @Test
@@ -132,76 +141,7 @@ class EngineConfigTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '~', value = {
-        "arena.capacity | 0 | 1 to 16777216",
-        "arena.capacity | 16777217 | 1 to 16777216",
-        "arena.capacity | lots | a whole number",
-        "arena.capacity | 1.5 | a whole number",
-        "arena.capacity | true | a whole number",
-        "arena.capacity | [1] | a whole number",
-        "arena.capacity | {a: 1} | a whole number",
-        "arena.capacity | 99999999999999999999999 | a whole number",
-        "arena.capacity | -1 | 1 to 16777216",
-        "arena.capacity | ~~ | a whole number",
-        "arena.slot_size_bytes | 128 | only 256",
-        "arena.preallocate | 1 | true or false",
-        "arena.preallocate | maybe | true or false",
-        "arena.fragmentation_threshold | 1.01 | 0.0 to 1.0",
-        "arena.fragmentation_threshold | -0.1 | 0.0 to 1.0",
-        "arena.fragmentation_threshold | .nan | 0.0 to 1.0",
-        "arena.fragmentation_threshold | some | 0.0 to 1.0",
-        "arena.bump_mib | 0 | 1 to 4096",
-        "runtime.hot_path | heap | only native_arena",
-        "runtime.gc_managed_layer | everything | only control_plane",
-        "runtime.worker_threads | 257 | 0 to 256",
-        "runtime.max_blocking_threads | 0 | 1 to 512",
-        "runtime.thread_name | Lodestone | a-z",
-        "runtime.thread_name | thirteen-long | 1 to 12",
-        "runtime.thread_name | 5 | 1 to 12",
-        "runtime.pin_cores | [0, 1, 2] | at most two",
-        "runtime.pin_cores | [1, 1] | different",
-        "runtime.pin_cores | [-1] | core numbers",
-        "runtime.pin_cores | 3 | a list",
-        "runtime.idle_strategy | sleep | park, yield, busy_spin",
-        "runtime.shared_region | disk | file, anonymous",
-        "runtime.shared_region_directory | /does/not/exist | a folder that exists",
-        "graph.nodes_max | 1 | 2 to",
-        "graph.edges_max | 0 | 1 to",
-        "graph.pathfinder | own | thread, inline",
-        "graph.pathfinder | inline | inline up to 1000000 edges, or thread",
-        "graph.route_budget | 4294967297 | 1 to",
-        "graph.route_queue | 65537 | 1 to",
-        "graph.watches_max | 65 | 0 to 64",
-        "graph.watch_budget | 0 | 1 to",
-        "rollback.window_mib | 65537 | 1 to",
-        "rollback.sla_ms | 60001 | 1 to",
-        "rollback.verify | sometimes | true or false",
-        "transport.protocol | tcp | only quic",
-        "transport.listen | 4433 | host:port",
-        "transport.listen | localhost | host:port",
-        "transport.listen | ~localhost:65536~ | host:port",
-        "transport.listen | ~a b:1~ | host:port",
-        "transport.zero_copy | false | only true",
-        "transport.stream_multiplexing | 127 | 128 to 4096",
-        "transport.tls_handshake_target_ms | 0 | 1 to",
-        "transport.certificate | mine | self_signed",
-        "transport.certificate | [a] | self_signed",
-        "transport.auth | basic | none",
-        "transport.slow_consumer_ms | 99 | 100 to",
-        "transport.connections_max | 0 | 1 to",
-        "transport.channel_batches | 0 | 1 to",
-        "transport.answer_buffer_kib | 39 | 40 to",
-        "bridge.lane_kib | 48 | a power of two from 4 to 16384",
-        "bridge.ring_kib | 2 | a power of two from 4 to 65536",
-        "monitoring.heap_profile_interval | 30 | with its unit",
-        "monitoring.heap_profile_interval | 99ms | 100ms to 24h",
-        "monitoring.heap_profile_interval | 25h | 100ms to 24h",
-        "monitoring.rss_flatness_window | soon | with its unit",
-        "monitoring.gc_pause_alert_ms | 0 | 1 to",
-        "monitoring.rollback_sla_ms | none | a whole number",
-        "testing.panic_at_revision | -1 | 0 to",
-        "testing.rollback_verify_fails | 2 | true or false",
-    })
+    @CsvFileSource(resources = "wrong-values.txt", delimiter = '|', quoteCharacter = '~')
     void wrongValuesAreRefusedWithFileLineKeyAndWhatIsAllowed(String key, String value, String allowed) {
         String[] path = key.split("\\.");
         ConfigException refusal = refused("# one\n\n" + path[0] + ":\n  # four\n  " + path[1] + ": " + value + "\n");

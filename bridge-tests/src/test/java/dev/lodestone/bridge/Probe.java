@@ -92,8 +92,7 @@ final class Probe implements AutoCloseable {
             Path home = Files.createTempDirectory(folder, "probe");
             Path errors = home.resolve("errors.txt");
             Path certificate = Files.writeString(home.resolve("certificate.pem"), engine.certificatePem());
-            List<String> command = new ArrayList<>(List.of(program().toString(),
-                    "--target", "127.0.0.1:" + engine.quicAddress().getPort(), "--certificate", certificate.toString()));
+            List<String> command = command(engine.quicAddress().getPort(), certificate);
             if (token.length > 0) {
                 Path file = Files.writeString(home.resolve("token.hex"), HexFormat.of().formatHex(token));
                 command.addAll(List.of("--token-file", file.toString()));
@@ -102,6 +101,22 @@ final class Probe implements AutoCloseable {
         } catch (IOException broken) {
             throw new UncheckedIOException(broken);
         }
+    }
+
+    /** A client of an engine in a process of its own. */
+    static Probe open(Daemon daemon, Path folder) {
+        try {
+            Path errors = Files.createTempDirectory(folder, "probe").resolve("errors.txt");
+            ProcessBuilder builder = new ProcessBuilder(command(daemon.port(), daemon.certificate()));
+            return new Probe(builder.redirectError(errors.toFile()).start(), errors);
+        } catch (IOException broken) {
+            throw new UncheckedIOException(broken);
+        }
+    }
+
+    private static List<String> command(int port, Path certificate) {
+        return new ArrayList<>(List.of(program().toString(), "--target", "127.0.0.1:" + port,
+                "--certificate", certificate.toString()));
     }
 
     private static Path program() {

@@ -225,7 +225,7 @@ public final class ConfigReader {
             // A choice may be spelled `true`; YAML takes that for a flag, and the word is what counts.
             case CHOICE -> scalar(path, node, key.allowed()).getValue();
             case NAME, ADDRESS -> text(path, node, key.allowed());
-            case FOLDER -> text(path, node, key.allowed());
+            case FOLDER -> folder(path, node, key.allowed());
             case DURATION -> Durations.parse(scalar(path, node, key.allowed()).getValue())
                     .orElseThrow(() -> new ConfigProblem(path, describe(path, node), key.allowed()));
             case CORES -> cores(path, node, key.allowed());
@@ -357,6 +357,12 @@ public final class ConfigReader {
         String allowed = "the path of a PEM file";
         String text = text(prefix + name, required(prefix, fields, name, allowed), allowed);
         return base.resolve(ConfigRules.path(prefix + name, text, allowed)).toAbsolutePath().normalize();
+    }
+
+    private String folder(String path, Node node, String allowed) throws ConfigProblem {
+        String text = text(path, node, allowed);
+        Path folder = ConfigRules.path(path, text, allowed);
+        return folder.isAbsolute() ? text : base.resolve(folder).toAbsolutePath().normalize().toString();
     }
 
     private List<TokenKey> auth(String path, Node node, String allowed) throws ConfigProblem {

@@ -10,6 +10,7 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Loads the native library once a process, and makes sure that it fits these bindings.
@@ -21,6 +22,8 @@ public final class NativeLibrary {
     public static final String PROPERTY = "lodestone.library";
 
     private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
+
+    private static final AtomicBoolean WARNED = new AtomicBoolean();
 
     private static boolean loaded;
     private static NativeLibraryException failure;
@@ -49,8 +52,23 @@ public final class NativeLibrary {
         }
     }
 
+    /**
+     * Makes sure that this JVM lets memory outside the heap be read by address, which attaching needs. No library is loaded.
+     *
+     * @throws NativeLibraryException when it does not
+     */
+    static void requireAccess() {
+        try {
+            boolean granted = AbiFingerprint.class.getModule().isNativeAccessEnabled();
+            if (NativeAccess.ALL.byteSize() > 0 && !granted && !WARNED.getAndSet(true)) {
+                warn();
+            }
+        } catch (ExceptionInInitializerError | NoClassDefFoundError failed) {
+            throw denied(failed);
+        }
+    }
+
     private static void load() {
-        String flag = flag();
         try {
             // Asked of a class without restricted calls, before the first such call.
             boolean granted = AbiFingerprint.class.getModule().isNativeAccessEnabled();
@@ -58,16 +76,12 @@ public final class NativeLibrary {
             Path library = override == null ? fromJar() : given(override);
             NativeAccess.load(library);
             checkFingerprint(library);
-            if (!granted) {
+            if (!granted && !WARNED.getAndSet(true)) {
                 // Only now: a JVM that denies access gives no warning, it throws.
-                LOGGER.log(Level.WARNING, "Lodestone calls native code: start java with {0}. "
-                        + "Without it this JVM warns, and a later JDK refuses.", flag);
+                warn();
             }
         } catch (ExceptionInInitializerError | NoClassDefFoundError failed) {
-            if (rootOf(failed) instanceof IllegalCallerException) {
-                throw new NativeLibraryException("this JVM denies native access to Lodestone", "start java with " + flag, failed);
-            }
-            throw failed;
+            throw denied(failed);
         } catch (UnsatisfiedLinkError bad) {
             throw new NativeLibraryException("the native library cannot be loaded: " + bad.getMessage(),
                     "see that it was built for " + platform() + " and for a C library not newer than this system's", bad);
@@ -75,6 +89,20 @@ public final class NativeLibrary {
             throw new NativeLibraryException("the native library cannot be unpacked: " + bad,
                     "make the folder of java.io.tmpdir writable, or name the library with -D" + PROPERTY + "=FILE", bad);
         }
+    }
+
+    private static void warn() {
+        LOGGER.log(Level.WARNING, "Lodestone calls native code: start java with {0}. "
+                + "Without it this JVM warns, and a later JDK refuses.", flag());
+    }
+
+    /** What it means that the class with the restricted calls cannot be used; what it does not mean is thrown as it is. */
+    private static NativeLibraryException denied(LinkageError failed) {
+        // A class that failed to initialise says why only the first time.
+        if (rootOf(failed) instanceof IllegalCallerException) {
+            return new NativeLibraryException("this JVM denies native access to Lodestone", "start java with " + flag(), failed);
+        }
+        throw failed;
     }
 
     private static String flag() {

@@ -18,6 +18,8 @@ public final class Producer {
     private static final long STAGE_LEAVING = 3;
     private static final long STAGE_MASK = 0xff;
     private static final long EPOCH_MASK = 0xff_ffff;
+    private static final int ORDER_STRANGERS = 1;
+    private static final int ORDER_NONE = 2;
     private static final int LOOKS_BEFORE_SLEEP = 2_000;
 
     private final Region region;
@@ -28,6 +30,7 @@ public final class Producer {
     private final int lane;
     private final MemorySegment bell;
     private final MemorySegment engineBell;
+    private final boolean fences;
     private long rejection;
     private long missed;
 
@@ -40,6 +43,11 @@ public final class Producer {
         this.lane = lane;
         this.bell = ALL.asSlice(address + BridgeLayout.PRODUCER_BELL, Integer.BYTES);
         this.engineBell = ALL.asSlice(region.bell(), Integer.BYTES);
+        this.fences = switch (region.order()) {
+            case ORDER_NONE -> false;
+            case ORDER_STRANGERS -> !sleeper.isOrdered();
+            default -> true;
+        };
     }
 
     /**
@@ -54,32 +62,24 @@ public final class Producer {
      */
     public static Producer register(Region region, Sleeper sleeper, int tenant, boolean wantsLane) {
         ProcessIdentity process = ProcessIdentity.own();
-        while (true) {
-            int entry = take(region, process);
+        for (int entry = 0; entry < region.producersMax(); entry++) {
             long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES;
-            long registering = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
+            long found = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
+            long epoch = (found >>> Byte.SIZE) + 1 & EPOCH_MASK;
+            long taken = STAGE_REGISTERING | epoch << Byte.SIZE | process.pid() << Integer.SIZE;
+            if ((found & STAGE_MASK) != STAGE_FREE || !Words.replace(at + BridgeLayout.PRODUCER_STATE, found, taken)) {
+                continue;
+            }
             Words.putOpaque(at + BridgeLayout.PRODUCER_START, process.startTicks());
             Words.putOpaque(at + BridgeLayout.PRODUCER_NAMESPACE, process.namespace());
             Words.putOpaque(at + BridgeLayout.PRODUCER_SIGN, System.currentTimeMillis());
-            int lane = wantsLane ? takeLane(region, owner(entry, registering)) : -1;
+            int lane = wantsLane ? takeLane(region, owner(entry, taken)) : -1;
             Words.putOpaque(at + BridgeLayout.PRODUCER_PLACE, lane + 1L | (long) tenant << Integer.SIZE);
-            long live = registering & ~STAGE_MASK | STAGE_LIVE;
-            if (Words.replace(at + BridgeLayout.PRODUCER_STATE, registering, live)) {
+            long live = taken & ~STAGE_MASK | STAGE_LIVE;
+            if (Words.replace(at + BridgeLayout.PRODUCER_STATE, taken, live)) {
                 return new Producer(region, sleeper, entry, live, lane);
             }
-            // The engine took the registration for that of a process that died in it: once more.
-        }
-    }
-
-    private static int take(Region region, ProcessIdentity process) {
-        for (int entry = 0; entry < region.producersMax(); entry++) {
-            long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES + BridgeLayout.PRODUCER_STATE;
-            long found = Words.acquire(at);
-            long epoch = (found >>> Byte.SIZE) + 1 & EPOCH_MASK;
-            long wanted = STAGE_REGISTERING | epoch << Byte.SIZE | process.pid() << Integer.SIZE;
-            if ((found & STAGE_MASK) == STAGE_FREE && Words.replace(at, found, wanted)) {
-                return entry;
-            }
+            // The engine took the registration for that of a process that died in it: the next entry.
         }
         region.requireOpen();
         throw new EngineException(Status.OVERLOADED, "all " + region.producersMax() + " producers of commands are taken. "
@@ -146,8 +146,11 @@ public final class Producer {
 
     /** After a commit: wakes the engine thread if it sleeps. */
     void ringEngine() {
-        // Pairs with the engine's own fence: either it sees the commit before it sleeps, or this sees that it sleeps.
-        VarHandle.fullFence();
+        // Pairs with the engine's barrier: either it sees the commit before it sleeps, or this sees that it sleeps. Where that
+        // barrier orders this processor too, only the compiler has to keep the order, and opaque accesses make it.
+        if (fences) {
+            VarHandle.fullFence();
+        }
         if (Words.opaqueInt(region.bell()) == BridgeLayout.BELL_ASLEEP
                 && Words.replaceInt(region.bell(), BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE)) {
             sleeper.wake(engineBell);

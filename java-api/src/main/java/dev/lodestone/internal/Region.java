@@ -4,6 +4,8 @@ import static dev.lodestone.bindings.NativeAccess.ALL;
 
 import dev.lodestone.Commit;
 import dev.lodestone.EngineClosedException;
+import dev.lodestone.EngineException;
+import dev.lodestone.EngineGoneException;
 import dev.lodestone.EnginePoisonedException;
 import dev.lodestone.EngineState;
 import dev.lodestone.NativeLibraryException;
@@ -17,10 +19,12 @@ import java.time.Instant;
 import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md). Any thread.
+ * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md): that of an engine in this process, or one
+ * that is mapped from the file of an engine elsewhere. Any thread.
  *
- * <p>The addresses stay mapped for ever: when the engine closes, the native side puts zero pages there, and a zero
- * generation is how a late reader learns of it. So nothing here can fault.
+ * <p>The addresses stay mapped for ever: at the close zero pages are put there, and a zero generation is how a late reader
+ * learns of it. So nothing here can fault, with one exception: somebody may cut the file of another process's engine short.
+ * The JVM then throws an InternalError at the reader, and {@link #fault} says what that means.
  */
 public final class Region {
     /** Bytes of a node table entry: u32 slot, u32 sequence, u64 version. */
@@ -43,39 +47,43 @@ public final class Region {
     /** How often a reader looks again, giving up the processor in between, before it reports that the word is busy. */
     public static final int LOOKS_YIELDING_MAX = 100_000;
 
-    private static final long MAGIC = 0x314E_5453_4544_4F4CL;
-    private static final int LAYOUT_VERSION = 3;
-    private static final int HEADER_BYTES = 4_096;
-    private static final long AT_VERSION = 8;
-    private static final long AT_GENERATION = 24;
+    /** Offset of the generation in the header page. */
+    static final long AT_GENERATION = 24;
+    /** Offset of the process id. */
+    static final long AT_PID = 36;
+
     private static final long AT_STATE = 32;
-    private static final long AT_SECTION_COUNT = 56;
-    private static final long AT_SECTIONS = 64;
+    private static final long AT_START = 40;
+    private static final long AT_HEARTBEAT = 1_280;
     private static final long AT_COMMIT = 1_024;
+    private static final long AT_BELL = 1_536;
+    private static final long AT_ORDER = 1_540;
     private static final long AT_POISON = 2_048;
     private static final int COMMIT_WORDS = 9;
     private static final int POISON_BYTES_MAX = 1_020;
-    private static final int SECTIONS_MAX = 16;
-    private static final long SECTION_ENTRY_BYTES = 32;
-    private static final int KINDS = 11;
-    private static final int KIND_WATCHED = 6;
-    private static final int KIND_PRODUCERS = 7;
-    private static final int KIND_LANES = 8;
-    private static final int KIND_RING = 9;
-    private static final int KIND_REPLIES = 10;
-    private static final long AT_BELL = 1_536;
-    /** What sections begin at a multiple of, so that every cell is a cache line. */
-    private static final long ALIGNMENT = 64;
+    private static final int POISONED = 3;
+
+    /** What the region of an engine in another process is asked about that process. */
+    interface Owner {
+        /**
+         * Whether the process ended without closing its engine.
+         *
+         * @return false while it lives
+         */
+        boolean isGone();
+
+        /** Gives the memory up after a fault: from now on there are zeros. */
+        void giveUp();
+    }
 
     private final long base;
-    private final long bytes;
+    private final RegionLayout layout;
     private final long generation;
-    private final long[] offsets = new long[KINDS];
-    private final long[] items = new long[KINDS];
-    private final long[] itemBytes = new long[KINDS];
+    private final Owner owner;
+    private volatile boolean lost;
 
     /**
-     * Looks at a region and checks that it is one.
+     * Looks at the region of an engine in this process and checks that it is one.
      *
      * @param base its address
      * @param bytes its size
@@ -83,60 +91,24 @@ public final class Region {
      * @throws NativeLibraryException when it has another layout
      */
     public Region(long base, long bytes, long generation) {
+        this(base, layout(base, bytes), generation, null);
+    }
+
+    /** A region mapped from a file; its layout was read before. */
+    Region(long base, RegionLayout layout, long generation, Owner owner) {
         this.base = base;
-        this.bytes = bytes;
+        this.layout = layout;
         this.generation = generation;
-        if (bytes < HEADER_BYTES || Words.acquire(base) != MAGIC || Words.intAt(base + AT_VERSION) != LAYOUT_VERSION) {
-            throw mismatch("the shared region has an unknown layout");
-        }
-        int count = Math.min(Words.intAt(base + AT_SECTION_COUNT), SECTIONS_MAX);
-        for (int index = 0; index < count; index++) {
-            section(base + AT_SECTIONS + index * SECTION_ENTRY_BYTES);
-        }
-        for (int kind = 1; kind < KINDS; kind++) {
-            if (offsets[kind] == 0) {
-                throw mismatch("the shared region lacks section " + kind);
-            }
-        }
+        this.owner = owner;
     }
 
-    private void section(long entry) {
-        int kind = Words.intAt(entry);
-        long found = Integer.toUnsignedLong(Words.intAt(entry + 4));
-        long offset = Words.longAt(entry + 8);
-        long count = Words.longAt(entry + 16);
-        if (kind <= 0 || kind >= KINDS) {
-            return;
+    private static RegionLayout layout(long base, long bytes) {
+        try {
+            return RegionLayout.of(base, bytes);
+        } catch (RegionLayout.Problem bad) {
+            throw new NativeLibraryException("the shared region " + bad.getMessage(), "use the jars of one version together",
+                    bad);
         }
-        long wanted = switch (kind) {
-            case 1 -> Long.BYTES;
-            case 2 -> (long) HISTOGRAM_BUCKETS * Long.BYTES;
-            case 3 -> NODE_BYTES;
-            case 4 -> SLOT_BYTES;
-            case 5 -> EVENT_BYTES;
-            case KIND_WATCHED -> watchBytes();
-            case KIND_PRODUCERS -> BridgeLayout.PRODUCER_BYTES;
-            case KIND_REPLIES -> BridgeLayout.REPLY_BYTES;
-            default -> BridgeLayout.isRing(found) ? found : BridgeLayout.RING_CELLS;
-        };
-        boolean some = count > 0 || kind == KIND_WATCHED && count == 0;
-        boolean placed = offset % ALIGNMENT == 0 && offset >= HEADER_BYTES && offset <= bytes;
-        boolean inside = some && placed && count <= (bytes - offset) / wanted;
-        if (found != wanted || !inside) {
-            throw mismatch("section " + kind + " of the shared region has items of " + found + " bytes, or leaves it");
-        }
-        itemBytes[kind] = found;
-        offsets[kind] = base + offset;
-        items[kind] = count;
-    }
-
-    /** Bytes of one watch. The node table stands before the watches in the table of sections. */
-    private long watchBytes() {
-        return WATCH_HEAD_BYTES + (items[3] * Long.BYTES + WATCH_HEAD_BYTES - 1) / WATCH_HEAD_BYTES * WATCH_HEAD_BYTES;
-    }
-
-    private static NativeLibraryException mismatch(String what) {
-        return new NativeLibraryException(what, "use the jars of one version together", null);
     }
 
     /**
@@ -145,7 +117,7 @@ public final class Region {
      * @return the address of node 0
      */
     public long nodes() {
-        return offsets[3];
+        return base + layout.offset(RegionLayout.NODES);
     }
 
     /**
@@ -154,7 +126,7 @@ public final class Region {
      * @return number of nodes
      */
     public long nodesMax() {
-        return items[3];
+        return layout.items(RegionLayout.NODES);
     }
 
     /**
@@ -163,7 +135,7 @@ public final class Region {
      * @return the address of slot 0
      */
     public long slots() {
-        return offsets[4];
+        return base + layout.offset(RegionLayout.SLOTS);
     }
 
     /**
@@ -172,7 +144,7 @@ public final class Region {
      * @return number of slots
      */
     public long slotsMax() {
-        return items[4];
+        return layout.items(RegionLayout.SLOTS);
     }
 
     /**
@@ -181,16 +153,16 @@ public final class Region {
      * @return the address of cell 0
      */
     public long events() {
-        return offsets[5];
+        return base + layout.offset(RegionLayout.EVENTS);
     }
 
     /**
      * Length of the event ring.
      *
-     * @return number of cells
+     * @return number of cells, a power of two
      */
     public long eventsMax() {
-        return items[5];
+        return layout.items(RegionLayout.EVENTS);
     }
 
     /**
@@ -201,7 +173,8 @@ public final class Region {
      * @throws IndexOutOfBoundsException when there is no such watch
      */
     public long watch(int watch) {
-        return offsets[KIND_WATCHED] + Objects.checkIndex(watch, items[KIND_WATCHED]) * watchBytes();
+        return base + layout.offset(RegionLayout.WATCHED)
+                + Objects.checkIndex(watch, layout.items(RegionLayout.WATCHED)) * layout.watchBytes();
     }
 
     /**
@@ -210,7 +183,7 @@ public final class Region {
      * @return the number, 0 to 64
      */
     public long watchesMax() {
-        return items[KIND_WATCHED];
+        return layout.items(RegionLayout.WATCHED);
     }
 
     /**
@@ -219,7 +192,7 @@ public final class Region {
      * @return the address of entry 0
      */
     public long producers() {
-        return offsets[KIND_PRODUCERS];
+        return base + layout.offset(RegionLayout.PRODUCERS);
     }
 
     /**
@@ -228,7 +201,7 @@ public final class Region {
      * @return number of entries
      */
     public int producersMax() {
-        return (int) items[KIND_PRODUCERS];
+        return (int) layout.items(RegionLayout.PRODUCERS);
     }
 
     /**
@@ -238,7 +211,8 @@ public final class Region {
      * @return the address of its first word
      */
     public long lane(int lane) {
-        return offsets[KIND_LANES] + Objects.checkIndex(lane, items[KIND_LANES]) * itemBytes[KIND_LANES];
+        return base + layout.offset(RegionLayout.LANES)
+                + Objects.checkIndex(lane, layout.items(RegionLayout.LANES)) * layout.itemBytes(RegionLayout.LANES);
     }
 
     /**
@@ -247,7 +221,7 @@ public final class Region {
      * @return the number
      */
     public int lanes() {
-        return (int) items[KIND_LANES];
+        return (int) layout.items(RegionLayout.LANES);
     }
 
     /**
@@ -256,7 +230,7 @@ public final class Region {
      * @return bytes, a power of two
      */
     public long laneBytes() {
-        return itemBytes[KIND_LANES] - BridgeLayout.RING_CELLS;
+        return layout.itemBytes(RegionLayout.LANES) - BridgeLayout.RING_CELLS;
     }
 
     /**
@@ -265,7 +239,7 @@ public final class Region {
      * @return the address of its first word
      */
     public long ring() {
-        return offsets[KIND_RING];
+        return base + layout.offset(RegionLayout.RING);
     }
 
     /**
@@ -274,7 +248,7 @@ public final class Region {
      * @return bytes, a power of two
      */
     public long ringBytes() {
-        return itemBytes[KIND_RING] - BridgeLayout.RING_CELLS;
+        return layout.itemBytes(RegionLayout.RING) - BridgeLayout.RING_CELLS;
     }
 
     /**
@@ -284,7 +258,8 @@ public final class Region {
      * @return the address of its first word
      */
     public long reply(int entry) {
-        return offsets[KIND_REPLIES] + Objects.checkIndex(entry, items[KIND_REPLIES]) * BridgeLayout.REPLY_BYTES;
+        return base + layout.offset(RegionLayout.REPLIES)
+                + Objects.checkIndex(entry, layout.items(RegionLayout.REPLIES)) * BridgeLayout.REPLY_BYTES;
     }
 
     /**
@@ -297,13 +272,28 @@ public final class Region {
     }
 
     /**
+     * Who has to have a barrier of its own before it looks at that half word.
+     *
+     * @return 0 everyone, 1 processes that did not sign up for the engine's barrier, 2 nobody
+     */
+    int order() {
+        return Words.opaqueInt(base + AT_ORDER);
+    }
+
+    /**
      * A counter's value.
      *
      * @param place its place, from 0
      * @return the value, 0 for a place that the region does not have
      */
     public long counter(int place) {
-        return place < items[1] ? Words.opaque(offsets[1] + (long) place * Long.BYTES) : 0;
+        try {
+            return place < layout.items(RegionLayout.COUNTERS)
+                    ? Words.opaque(base + layout.offset(RegionLayout.COUNTERS) + (long) place * Long.BYTES)
+                    : 0;
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
     }
 
     /**
@@ -313,33 +303,109 @@ public final class Region {
      * @return one count a bucket
      */
     public long[] histogram(int place) {
-        if (place >= items[2]) {
+        if (place >= layout.items(RegionLayout.HISTOGRAMS)) {
             return new long[HISTOGRAM_BUCKETS];
         }
-        long address = offsets[2] + (long) place * HISTOGRAM_BUCKETS * Long.BYTES;
+        long address = base + layout.offset(RegionLayout.HISTOGRAMS) + (long) place * HISTOGRAM_BUCKETS * Long.BYTES;
         long[] counts = new long[HISTOGRAM_BUCKETS];
-        MemorySegment.copy(ALL, ValueLayout.JAVA_LONG, address, counts, 0, HISTOGRAM_BUCKETS);
-        return counts;
+        try {
+            MemorySegment.copy(ALL, ValueLayout.JAVA_LONG, address, counts, 0, HISTOGRAM_BUCKETS);
+            return counts;
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
     }
 
     /**
-     * Whether the engine that this region belongs to is open.
+     * The number that no other engine has.
+     *
+     * @return the generation that the region had at first
+     */
+    public long generation() {
+        return generation;
+    }
+
+    /**
+     * When the engine was opened.
+     *
+     * @return Unix milliseconds
+     */
+    public long startUnixMs() {
+        try {
+            return Words.longAt(base + AT_START);
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
+    }
+
+    /**
+     * When the engine gave its last sign of life.
+     *
+     * @return Unix milliseconds, 0 when there was none
+     */
+    public long heartbeatUnixMs() {
+        try {
+            return Words.opaque(base + AT_HEARTBEAT);
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
+    }
+
+    /**
+     * Whether the engine that this region belongs to is open, as far as the region says.
      *
      * @return false from its close on
      */
     public boolean isOpen() {
-        return Words.acquire(base + AT_GENERATION) == generation;
+        try {
+            return Words.acquire(base + AT_GENERATION) == generation;
+        } catch (InternalError fault) {
+            fault(fault);
+            return false;
+        }
     }
 
     /**
      * Refuses to go on after the close.
      *
      * @throws EngineClosedException when the engine is closed
+     * @throws EngineGoneException when the region was lost by a fault
      */
     public void requireOpen() {
         if (!isOpen()) {
-            throw new EngineClosedException();
+            throw lost ? gone(null) : new EngineClosedException();
         }
+    }
+
+    /**
+     * What to throw when something kept changing: a process that died in mid-change leaves it so for ever.
+     *
+     * @param busy what it is while the engine lives
+     * @return that, or the exception of an engine that is closed or gone
+     */
+    public EngineException stuck(EngineException busy) {
+        requireOpen();
+        return isGone() ? new EngineGoneException(
+                "the engine's process ended in the middle of a change, so this can never be read whole") : busy;
+    }
+
+    /**
+     * What to throw when the JVM found no memory where the region is mapped.
+     *
+     * @param fault what the JVM threw
+     * @return the exception of an engine that is gone
+     */
+    public EngineException fault(InternalError fault) {
+        if (owner == null) {
+            throw fault;
+        }
+        lost = true;
+        owner.giveUp();
+        return gone(fault);
+    }
+
+    private static EngineGoneException gone(InternalError fault) {
+        return new EngineGoneException("the file of the shared region was cut short by somebody", fault);
     }
 
     /**
@@ -361,10 +427,25 @@ public final class Region {
      * @return the state
      */
     public EngineState state() {
-        int number = (int) Words.acquire(base + AT_STATE);
-        if (!isOpen()) {
-            return EngineState.CLOSED;
+        try {
+            boolean gone = isGone();
+            int number = (int) Words.acquire(base + AT_STATE);
+            if (!isOpen()) {
+                return lost ? EngineState.GONE : EngineState.CLOSED;
+            }
+            return gone ? EngineState.GONE : state(number);
+        } catch (InternalError fault) {
+            fault(fault);
+            return EngineState.GONE;
         }
+    }
+
+    private boolean isGone() {
+        // Open still: an engine that closes in between lets go of everything in an orderly way.
+        return owner != null && owner.isGone() && isOpen();
+    }
+
+    private static EngineState state(int number) {
         return switch (number) {
             case 1 -> EngineState.STARTING;
             case 2 -> EngineState.RUNNING;
@@ -380,13 +461,17 @@ public final class Region {
      * @return the text, empty when it did not fail
      */
     public String poisonText() {
-        int length = Words.intAt(base + AT_POISON);
-        if (length <= 0 || length > POISON_BYTES_MAX) {
-            return "";
+        try {
+            int length = Words.intAt(base + AT_POISON);
+            if (length <= 0 || length > POISON_BYTES_MAX || (int) Words.acquire(base + AT_STATE) != POISONED) {
+                return "";
+            }
+            byte[] text = new byte[length];
+            MemorySegment.copy(ALL, ValueLayout.JAVA_BYTE, base + AT_POISON + 4, text, 0, length);
+            return new String(text, StandardCharsets.UTF_8);
+        } catch (InternalError fault) {
+            throw fault(fault);
         }
-        byte[] text = new byte[length];
-        MemorySegment.copy(ALL, ValueLayout.JAVA_BYTE, base + AT_POISON + 4, text, 0, length);
-        return new String(text, StandardCharsets.UTF_8);
     }
 
     /**
@@ -395,7 +480,11 @@ public final class Region {
      * @return the revision
      */
     public long revision() {
-        return Words.acquire(base + AT_COMMIT + Long.BYTES);
+        try {
+            return Words.acquire(base + AT_COMMIT + Long.BYTES);
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
     }
 
     /**
@@ -406,23 +495,29 @@ public final class Region {
      * @throws SlotBusyException when the commit line kept changing
      */
     public Commit commit() {
-        long line = base + AT_COMMIT;
         long[] words = new long[COMMIT_WORDS];
-        for (int looks = 0; looks < LOOKS_SPINNING_MAX + LOOKS_YIELDING_MAX; looks++) {
-            long before = Words.acquire(line);
-            if ((before & 1) == 0) {
-                for (int index = 0; index < COMMIT_WORDS; index++) {
-                    words[index] = Words.opaque(line + (index + 1L) * Long.BYTES);
-                }
-                VarHandle.acquireFence();
-                if (Words.opaque(line) == before) {
+        try {
+            for (int looks = 0; looks < LOOKS_SPINNING_MAX + LOOKS_YIELDING_MAX; looks++) {
+                if (commitWords(words)) {
                     requireOpen();
                     return commit(words);
                 }
+                pause(looks);
             }
-            pause(looks);
+        } catch (InternalError fault) {
+            throw fault(fault);
         }
-        throw new SlotBusyException("the commit line kept changing");
+        throw stuck(new SlotBusyException("the commit line kept changing"));
+    }
+
+    private boolean commitWords(long[] words) {
+        long line = base + AT_COMMIT;
+        long before = Words.acquire(line);
+        for (int index = 0; index < COMMIT_WORDS; index++) {
+            words[index] = Words.opaque(line + (index + 1L) * Long.BYTES);
+        }
+        VarHandle.acquireFence();
+        return (before & 1) == 0 && Words.opaque(line) == before;
     }
 
     private static Commit commit(long[] words) {

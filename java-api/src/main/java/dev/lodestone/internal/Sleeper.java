@@ -16,6 +16,12 @@ public interface Sleeper {
         public void wake(MemorySegment word) {
             Lodestone.lodestone_word_wake(word);
         }
+
+        @Override
+        public boolean isOrdered() {
+            // The engine thread of this very process signed it up.
+            return true;
+        }
     };
 
     /**
@@ -33,4 +39,12 @@ public interface Sleeper {
      * @param word the half word
      */
     void wake(MemorySegment word);
+
+    /**
+     * Whether this process signed up for the barrier that the engine issues before it sleeps ({@code membarrier}, registered
+     * for global expedited commands). Else each commit has a full barrier of its own.
+     *
+     * @return true when it did
+     */
+    boolean isOrdered();
 }

@@ -1,0 +1,261 @@
+package dev.lodestone.bridge;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lodestone.AttachMode;
+import dev.lodestone.AttachedEngine;
+import dev.lodestone.Counter;
+import dev.lodestone.Engine;
+import dev.lodestone.EngineException;
+import dev.lodestone.EventReader;
+import dev.lodestone.Histogram;
+import dev.lodestone.SlotReader;
+import dev.lodestone.WatchedDistances;
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Files of arbitrary bytes are attached to and read, in this very JVM: each is refused, or whatever it says is read without an
+ * error of any kind but the documented ones. A read outside the mapping would end the test.
+ */
+class RegionBytesTest {
+    private static final int FILES = Integer.getInteger("lodestone.region.files", 20_000);
+    private static final int PAGE_BYTES = 4_096;
+    private static final int SECTIONS_AT = 64;
+    private static final int SECTIONS = 10;
+    private static final int AT_REGION_BYTES = 48;
+    private static final int AT_MAGIC_AND_LIFE = 48;
+
+    @TempDir
+    private Path folder;
+
+    private final List<Integer> changed = new ArrayList<>();
+    private int attached;
+    private int read;
+
+    @Test
+    @Timeout(value = 900, unit = TimeUnit.SECONDS)
+    void whateverAFileSaysIsRefusedOrReadSafely() throws IOException, InterruptedException {
+        try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
+                .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
+            for (int node = 0; node < 100; node++) {
+                Engines.move(engine, node, node + 1, 0x1_0002);
+            }
+            AttachTest.rollBack(engine, 20);
+            assertTrue(engine.graph().watch(3).awaitLive(Duration.ofSeconds(30)));
+            byte[] good = Files.readAllBytes(engine.regionPath().orElseThrow());
+            long seed = Long.getLong("lodestone.seed", System.nanoTime());
+            Path file = Files.write(folder.resolve("bytes"), good);
+            try (Locked _ = Locked.of(file)) {
+                for (int number = 0; number < FILES; number++) {
+                    one(file, good, new Random(seed + number), "-Dlodestone.seed=" + (seed + number) + ", the first file");
+                }
+            }
+        }
+        // A change that refuses everything would make the rest of this test blind.
+        assertTrue(attached > FILES / 10, attached + " of " + FILES + " were attached to");
+        assertTrue(read > FILES / 100, read + " of " + FILES + " were read to the end");
+    }
+
+    private void one(Path file, byte[] good, Random random, String where) throws IOException {
+        boolean cut = random.nextInt(20) == 0;
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            write(channel, good, mutated(good, random));
+            AttachMode mode = random.nextBoolean() ? AttachMode.READ_ONLY : AttachMode.READ_WRITE;
+            try (AttachedEngine engine = Engine.attach(file, mode)) {
+                attached++;
+                if (cut) {
+                    channel.truncate(random.nextInt(good.length));
+                }
+                read(engine, random);
+                read++;
+            }
+        } catch (EngineException refused) {
+            // One of the answers there are.
+            return;
+        } catch (InternalError late) {
+            // The JVM may tell of memory that is not there any more a moment after the read, when that has returned already.
+            if (!cut || !late.getMessage().contains("unsafe memory access")) {
+                throw new AssertionError(where, late);
+            }
+        } catch (RuntimeException | Error wrong) {
+            throw new AssertionError(where, wrong);
+        }
+    }
+
+    /** Makes the file that of the bytes: whatever it was before, only pages that differ from the good ones are written twice. */
+    private void write(FileChannel channel, byte[] good, ByteBuffer bytes) throws IOException {
+        for (int at : changed) {
+            channel.write(ByteBuffer.wrap(good, at, Math.min(PAGE_BYTES, good.length - at)), at);
+        }
+        changed.clear();
+        if (channel.size() != good.length) {
+            channel.truncate(0);
+            channel.write(ByteBuffer.wrap(good), 0);
+        }
+        channel.truncate(bytes.limit());
+        for (int at = 0; at < bytes.limit(); at += PAGE_BYTES) {
+            int end = Math.min(at + PAGE_BYTES, bytes.limit());
+            if (!Arrays.equals(bytes.array(), at, end, good, at, end)) {
+                channel.write(ByteBuffer.wrap(bytes.array(), at, end - at), at);
+                changed.add(at);
+            }
+        }
+    }
+
+    private static ByteBuffer mutated(byte[] good, Random random) {
+        ByteBuffer bytes = ByteBuffer.wrap(good.clone()).order(ByteOrder.LITTLE_ENDIAN);
+        switch (random.nextInt(6)) {
+            case 0 -> flips(bytes, random, PAGE_BYTES);
+            case 1 -> layout(bytes, random);
+            case 2 -> bytes.limit(random.nextInt(random.nextBoolean() ? PAGE_BYTES + 1 : good.length));
+            case 3 -> words(bytes, random);
+            case 4 -> noise(bytes, random);
+            default -> {
+                layout(bytes, random);
+                words(bytes, random);
+                flips(bytes, random, PAGE_BYTES);
+            }
+        }
+        return bytes;
+    }
+
+    /** A few bits anywhere in the beginning. */
+    private static void flips(ByteBuffer bytes, Random random, int end) {
+        for (int flip = random.nextInt(4); flip >= 0; flip--) {
+            int at = random.nextInt(end);
+            bytes.put(at, (byte) (bytes.get(at) ^ 1 << random.nextInt(8)));
+        }
+    }
+
+    /** Numbers of the section table that are likely to be nearly right. */
+    private static void layout(ByteBuffer bytes, Random random) {
+        for (int change = random.nextInt(3); change >= 0; change--) {
+            int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
+            switch (random.nextInt(5)) {
+                case 0 -> bytes.putInt(section, random.nextInt(13));
+                case 1 -> bytes.putInt(section + 4, telling(random, bytes.getInt(section + 4)).intValue());
+                case 2 -> bytes.putLong(section + 8, telling(random, bytes.getLong(section + 8)));
+                case 3 -> bytes.putLong(section + 16, telling(random, bytes.getLong(section + 16)));
+                default -> bytes.putLong(AT_REGION_BYTES, telling(random, bytes.getLong(AT_REGION_BYTES)));
+            }
+        }
+    }
+
+    /** Values at which sums and products go wrong. */
+    private static Long telling(Random random, long now) {
+        return switch (random.nextInt(9)) {
+            case 0 -> now + 1;
+            case 1 -> now - 1;
+            case 2 -> Long.MAX_VALUE - random.nextInt(64);
+            case 3 -> Long.MIN_VALUE + random.nextInt(64);
+            case 4 -> -1L - random.nextInt(64);
+            case 5 -> 1L << random.nextInt(64);
+            case 6 -> now << random.nextInt(8);
+            case 7 -> now / 2;
+            default -> (long) random.nextInt(400) * PAGE_BYTES;
+        };
+    }
+
+    /** Words of the sections, those above all that readers compute addresses from. */
+    private static void words(ByteBuffer bytes, Random random) {
+        for (int change = random.nextInt(6); change >= 0; change--) {
+            int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
+            long offset = bytes.getLong(section + 8);
+            long near = random.nextBoolean() ? random.nextInt(32) * 8L : random.nextInt(bytes.capacity() / 8) * 8L;
+            long at = offset + near & ~7L;
+            if (at >= 0 && at <= bytes.capacity() - Long.BYTES) {
+                bytes.putLong((int) at, telling(random, bytes.getLong((int) at)));
+            }
+        }
+        // How many events were published is where a reader of events begins.
+        long counters = bytes.getLong(SECTIONS_AT + 8);
+        int place = (int) counters + Counter.EVENTS_PUBLISHED.ordinal() * Long.BYTES;
+        if (random.nextBoolean() && place > 0 && place <= bytes.capacity() - Long.BYTES) {
+            bytes.putLong(place, telling(random, bytes.getLong(place)));
+        }
+    }
+
+    /** Nothing but chance, perhaps behind a beginning that passes for a living engine's. */
+    private static void noise(ByteBuffer bytes, Random random) {
+        byte[] chance = new byte[2 * PAGE_BYTES];
+        random.nextBytes(chance);
+        int from = random.nextBoolean() ? AT_MAGIC_AND_LIFE : 0;
+        bytes.put(from, chance, 0, chance.length - from).limit(chance.length + random.nextInt(bytes.capacity() - chance.length));
+    }
+
+    private static void read(AttachedEngine engine, Random random) {
+        engine.state();
+        engine.isAlive();
+        engine.poisonText();
+        engine.heartbeatAge();
+        for (Counter counter : Counter.values()) {
+            engine.metrics().counter(counter);
+        }
+        for (Histogram histogram : Histogram.values()) {
+            engine.metrics().histogram(histogram).percentileNanos(99.9);
+        }
+        SlotReader slot = engine.slotReader();
+        for (int look = 0; look < 8; look++) {
+            int node = look < 4 ? look : random.nextInt();
+            try {
+                if (slot.read(node)) {
+                    slot.payload().get(ValueLayout.JAVA_BYTE, Math.max(0, slot.payloadLength() - 1));
+                }
+                slot.version(node);
+            } catch (IndexOutOfBoundsException outside) {
+                continue;
+            }
+        }
+        poll(engine, random);
+        distances(engine, random);
+        engine.commit();
+        engine.revision();
+    }
+
+    private static void poll(AttachedEngine engine, Random random) {
+        EventReader events = engine.events();
+        try {
+            events = random.nextBoolean() ? events : engine.events(random.nextBoolean() ? 0 : events.position() - 1);
+        } catch (IllegalArgumentException beyond) {
+            return;
+        } finally {
+            for (int polls = 0; polls < 3; polls++) {
+                events.poll((type, session, position, body) -> body.bodyLong(4), 20_000);
+            }
+        }
+    }
+
+    private static void distances(AttachedEngine engine, Random random) {
+        WatchedDistances distances = engine.watchedDistances(3).orElse(null);
+        if (distances == null) {
+            return;
+        }
+        distances.state();
+        distances.source();
+        for (int node : new int[] {0, 3, 50, random.nextInt()}) {
+            try {
+                distances.distance(node);
+                distances.edgesOnPath(node);
+            } catch (IndexOutOfBoundsException outside) {
+                continue;
+            }
+        }
+        distances.distances(new int[] {1, 2}, new long[2]);
+    }
+}

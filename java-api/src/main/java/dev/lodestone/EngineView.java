@@ -1,0 +1,127 @@
+package dev.lodestone;
+
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * What any engine shows, whichever process it lives in: an {@link Engine} of this one, or an {@link AttachedEngine} of another.
+ * All of it is read from shared memory, without a call. Any thread.
+ */
+public sealed interface EngineView extends AutoCloseable permits Engine, AttachedEngine {
+    /**
+     * The number of this engine, which no other engine of this machine has had: it tells one engine from its successor after
+     * a restart.
+     *
+     * @return a number other than 0
+     */
+    long instance();
+
+    /**
+     * What the engine is doing.
+     *
+     * @return the state, {@link EngineState#CLOSED} after the close
+     */
+    EngineState state();
+
+    /**
+     * Why the engine failed.
+     *
+     * @return the text, empty when it did not fail
+     */
+    String poisonText();
+
+    /**
+     * The file of the shared region, through which other processes see this engine.
+     *
+     * @return the file, empty with {@code runtime.shared_region: anonymous}
+     */
+    Optional<Path> regionPath();
+
+    /**
+     * The present revision.
+     *
+     * @return the revision
+     * @throws EngineClosedException when the engine is closed
+     */
+    long revision();
+
+    /**
+     * The last commit, all of it of one revision.
+     *
+     * @return the commit
+     * @throws EngineClosedException when the engine is closed
+     */
+    Commit commit();
+
+    /**
+     * How many rollbacks lie before the present revision.
+     *
+     * @return the branch
+     * @throws EngineClosedException when the engine is closed
+     */
+    default long branch() {
+        return commit().branch();
+    }
+
+    /**
+     * The hash of the present state.
+     *
+     * @return the hash
+     * @throws EngineClosedException when the engine is closed
+     */
+    default StateHash stateHash() {
+        return commit().hash();
+    }
+
+    /**
+     * Makes a reader of slots.
+     *
+     * @return a reader for one thread
+     * @throws EngineClosedException when the engine is closed
+     */
+    SlotReader slotReader();
+
+    /**
+     * Makes a reader of events, beginning with the next one.
+     *
+     * @return a reader for one thread
+     * @throws EngineClosedException when the engine is closed
+     */
+    EventReader events();
+
+    /**
+     * Makes a reader of events that goes on where an earlier one was, perhaps in a process that has ended. What the ring no
+     * longer holds is counted as {@linkplain EventReader#missed() missed}.
+     *
+     * @param instance the {@link #instance()} of the engine that the earlier reader read
+     * @param from the earlier reader's {@link EventReader#position()}; 0 begins with the engine's first event
+     * @return a reader for one thread
+     * @throws EngineGoneException when this is another engine: it was restarted, and its events began anew
+     * @throws IllegalArgumentException when the engine has not come to this position
+     * @throws EngineClosedException when the engine is closed
+     */
+    EventReader events(long instance, long from);
+
+    /**
+     * Makes a reader of events that goes on at a position of this same engine.
+     *
+     * @param from the position, 0 for the first event
+     * @return a reader for one thread
+     * @throws IllegalArgumentException when the engine has not come to this position
+     * @throws EngineClosedException when the engine is closed
+     */
+    default EventReader events(long from) {
+        return events(instance(), from);
+    }
+
+    /**
+     * Counters and histograms.
+     *
+     * @return always the same object
+     */
+    EngineMetrics metrics();
+
+    /** Closes it; a second close does nothing. */
+    @Override
+    void close();
+}
