@@ -8,7 +8,6 @@ use lodestone_core::{
 };
 use lodestone_memory::header::Header;
 use lodestone_memory::page::PAGE_BYTES;
-use lodestone_memory::rings::BridgeSizes;
 use lodestone_memory::{
     Page, PagePool, Record, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status,
 };
