@@ -61,6 +61,7 @@ fn options(folder: &str) -> RegionOptions {
             lane_bytes: RING_BYTES,
             ring_bytes: RING_BYTES,
         },
+        log_bytes: 4_096,
         touch: true,
         abi_fingerprint: 0,
         start_unix_ms: 1,
