@@ -8,9 +8,11 @@
 //! exactly one record, each cell one writer at a time, and a writer that lost its processor for a whole lap is not written
 //! over: those that come to its cell meanwhile drop theirs.
 
+mod limit;
 mod reader;
 mod text;
 
+pub use limit::LogLimit;
 pub use reader::{LogReader, LogView};
 pub use text::LogText;
 
@@ -153,11 +155,7 @@ impl LogRing {
                 if self.tail.load(Ordering::Relaxed) == position {
                     return None;
                 }
-            } else if self
-                .tail
-                .compare_exchange(position, position + 1, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-            {
+            } else if self.tail.compare_exchange(position, position + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 return Some(position);
             }
         }

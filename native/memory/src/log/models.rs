@@ -33,7 +33,7 @@ fn log_records_of_two_writers_are_read_whole_and_once() {
         let mut reader = ring.reader(0);
         let mut seen = [0_u32; 3];
         let mut take = |reader: &mut super::LogReader| {
-            while let Some(view) = reader.next() {
+            while let Some(view) = reader.poll() {
                 assert_eq!((view.unix_us, view.message), (view.session.into(), format!("{:08}", view.session)));
                 seen[view.session as usize] += 1;
             }
@@ -56,7 +56,7 @@ fn log_records_that_meet_in_one_cell_are_dropped_or_missed_and_never_torn() {
         let mut written = u64::from(ring.write(&record(2)));
         let mut read = 0;
         let mut take = |reader: &mut super::LogReader| {
-            while let Some(view) = reader.next() {
+            while let Some(view) = reader.poll() {
                 assert_eq!((view.unix_us, view.message), (view.session.into(), format!("{:08}", view.session)));
                 read += 1;
             }

@@ -1,8 +1,8 @@
 //! Reading the log ring from Rust.
 
 use super::{
-    ABOUT, CELL_WORDS, LOG_CUT, LOG_MESSAGE_BYTES, LOG_TARGET_BYTES, LOG_THREAD_BYTES, LogRing, MESSAGE, ORIGIN, TARGET,
-    THREAD, TIME,
+    ABOUT, CELL_WORDS, LOG_CUT, LOG_MESSAGE_BYTES, LOG_TARGET_BYTES, LOG_THREAD_BYTES, LogRing, MESSAGE, ORIGIN,
+    TARGET, THREAD, TIME,
 };
 use crate::sync::{Ordering, fence, look_again};
 
@@ -84,8 +84,8 @@ impl LogReader {
         self.ring
     }
 
-    /// The next record, `None` while there is none.
-    pub fn next(&mut self) -> Option<LogView> {
+    /// The next record, `None` while there is none. Never waits.
+    pub fn poll(&mut self) -> Option<LogView> {
         for _ in 0..LOOKS_MAX {
             let cell = self.ring.cell(self.position);
             let sequence = cell[0].load(Ordering::Acquire);

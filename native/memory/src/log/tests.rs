@@ -21,9 +21,9 @@ fn record(number: u32, message: &str) -> LogRecord {
 fn a_record_is_read_as_it_was_written() {
     let ring = ring(4);
     let mut reader = ring.reader(0);
-    assert_eq!(reader.next(), None);
+    assert_eq!(reader.poll(), None);
     assert!(ring.write(&record(5, "héllo")));
-    let view = reader.next().unwrap();
+    let view = reader.poll().unwrap();
     let expected = LogView {
         position: 0,
         unix_us: 7,
@@ -36,7 +36,7 @@ fn a_record_is_read_as_it_was_written() {
         message: "héllo".to_owned(),
     };
     assert_eq!(view, expected);
-    assert_eq!((reader.next(), reader.position(), reader.missed()), (None, 1, 0));
+    assert_eq!((reader.poll(), reader.position(), reader.missed()), (None, 1, 0));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn what_is_too_long_is_cut_at_a_character_and_marked() {
     for (letter, kept) in [("x", 397), ("é", 198), ("\u{1f600}", 99)] {
         let ring = ring(1);
         assert!(ring.write(&record(1, &letter.repeat(500))));
-        let view = ring.reader(0).next().unwrap();
+        let view = ring.reader(0).poll().unwrap();
         assert!(view.is_cut);
         assert_eq!(view.message, format!("{}…", letter.repeat(kept)));
         assert!(view.message.len() <= LOG_MESSAGE_BYTES);
@@ -53,7 +53,7 @@ fn what_is_too_long_is_cut_at_a_character_and_marked() {
     assert!(!exact.is_cut());
     assert_eq!(exact.as_str().len(), LOG_MESSAGE_BYTES);
     let mut name = LogText::<LOG_THREAD_BYTES>::default();
-    write!(name, "{}", "a-thread-with-a-long-name").unwrap();
+    write!(name, "a-thread-with-a-long-name-{}", 7).unwrap();
     assert_eq!(name.as_str(), "a-thread-with…");
 }
 
@@ -64,6 +64,14 @@ fn nobody_breaks_the_line() {
 }
 
 #[test]
+fn a_flood_is_told_a_few_times_a_second_with_what_was_held_back() {
+    let limit = LogLimit::default();
+    let passed: Vec<u64> = (0..100).filter_map(|_| limit.pass(5_999)).collect();
+    assert_eq!(passed, [0; 5]);
+    assert_eq!((limit.pass(6_000), limit.pass(6_001)), (Some(95), Some(0)));
+}
+
+#[test]
 fn a_reader_that_is_late_goes_on_with_what_is_left_and_counts() {
     let ring = ring(32);
     let mut reader = ring.reader(0);
@@ -71,7 +79,7 @@ fn a_reader_that_is_late_goes_on_with_what_is_left_and_counts() {
         assert!(ring.write(&record(number, "")));
     }
     let mut seen: Vec<u64> = Vec::new();
-    while let Some(view) = reader.next() {
+    while let Some(view) = reader.poll() {
         assert_eq!(u64::from(view.session), view.position);
         seen.push(view.position);
     }
@@ -88,10 +96,10 @@ fn a_writer_that_stands_still_for_a_lap_is_not_written_over() {
     assert!(!ring.write(&record(2, "in its cell")), "the cell belongs to somebody");
     assert_eq!((held, ring.tail()), (0, 2));
     let mut reader = ring.reader(1);
-    assert_eq!(reader.next().unwrap().message, "behind it");
+    assert_eq!(reader.poll().unwrap().message, "behind it");
     ring.cell(held)[0].store(held + 1, Ordering::Release);
     assert!(ring.write(&record(3, "after it")));
-    assert_eq!(reader.next().unwrap().message, "after it");
+    assert_eq!(reader.poll().unwrap().message, "after it");
 }
 
 #[test]
@@ -116,14 +124,16 @@ fn a_storm_of_many_writers_is_read_whole_and_every_record_is_accounted_for() {
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
             thread::spawn(move || {
-                (0..RECORDS).filter(|number| ring.write(&record(writer << 24 | number, &format!("{writer} {number}")))).count()
+                (0..RECORDS)
+                    .filter(|number| ring.write(&record(writer << 24 | number, &format!("{writer} {number}"))))
+                    .count()
             })
         })
         .collect();
     let mut reader = ring.reader(0);
     let (mut read, mut last) = (0, [None; WRITERS as usize]);
     let mut take = |reader: &mut LogReader| {
-        while let Some(view) = reader.next() {
+        while let Some(view) = reader.poll() {
             let (writer, number) = (view.session >> 24, view.session & 0xff_ffff);
             assert_eq!(view.message, format!("{writer} {number}"));
             assert!(last[writer as usize].is_none_or(|before| before < number), "{view:?} after {last:?}");
