@@ -31,6 +31,9 @@ const OWN: &str = "lodestone_";
 /// The one field that has a place of its own in a record.
 const SESSION: &str = "session";
 
+/// How many records like this one were held back before it; told when there are any.
+const HELD_BACK: &str = "held_back";
+
 thread_local! {
     static THREAD: OnceCell<(u32, LogText<LOG_THREAD_BYTES>)> = const { OnceCell::new() };
     static GUARD: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
@@ -174,6 +177,7 @@ impl Visit for Words<'_> {
     fn record_u64(&mut self, field: &Field, value: u64) {
         match u32::try_from(value) {
             Ok(session) if field.name() == SESSION => self.0.session = session,
+            Ok(0) if field.name() == HELD_BACK => {}
             _ => self.put(field, format_args!("{value}")),
         }
     }
@@ -245,7 +249,7 @@ mod tests {
     fn message_fields_session_and_origin_are_in_the_record() {
         let region = region();
         let logs = Logs::new(&region, Some(LogLevel::Info));
-        logs.within(|| tracing::warn!(session = 7_u32, count = 3, text = "a b", region_of = %"x", "it happened"));
+        logs.within(|| tracing::warn!(session = 7_u32, held_back = 0_u64, count = 3, text = "a b", region_of = %"x", "it happened"));
         let view = logs.ring().reader(0).poll().unwrap();
         assert_eq!(view.message, "it happened count=3 text=a b region_of=x");
         assert_eq!((view.session, view.level, view.target.as_str()), (7, 2, "runtime::log::tests"));

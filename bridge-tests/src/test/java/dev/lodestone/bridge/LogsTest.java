@@ -43,7 +43,7 @@ class LogsTest {
     private long sum;
 
     /** Keeps what is forwarded while it is open. */
-    private static final class Kept extends Handler {
+    private static final class Kept extends Handler implements AutoCloseable {
         private final ConcurrentLinkedQueue<LogRecord> records = new ConcurrentLinkedQueue<>();
 
         Kept() {
@@ -179,7 +179,7 @@ class LogsTest {
     }
 
     @Test
-    void theLogOfAStandAloneEngineIsReadFromHereAndOutlivesIt() {
+    void theLogOfAStandAloneEngineIsReadFromHereAndOutlivesIt() throws InterruptedException {
         try (Daemon daemon = Daemon.start(folder, "");
                 AttachedEngine attached = Engine.attach(daemon.region(), AttachMode.READ_ONLY)) {
             List<String> before = messages(attached);

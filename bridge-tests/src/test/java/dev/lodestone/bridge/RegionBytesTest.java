@@ -52,7 +52,7 @@ class RegionBytesTest {
     @Test
     @Timeout(value = 900, unit = TimeUnit.SECONDS)
     void whateverAFileSaysIsRefusedOrReadSafely() throws IOException, InterruptedException {
-        try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
+        try (Engine engine = Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
                 .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
             for (int node = 0; node < 100; node++) {
                 Engines.move(engine, node, node + 1, 0x1_0002);

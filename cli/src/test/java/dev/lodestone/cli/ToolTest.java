@@ -239,8 +239,8 @@ class ToolTest {
             follow.await(printed -> printed.stream().anyMatch(line -> line.contains(listening)));
             Tool.End text = Tool.run("logs", "-e", place());
             assertEquals(Exit.FINE, text.exit(), text.toString());
-            assertTrue(text.lines().stream().anyMatch(line -> line.matches("20\\S+Z INFO    transport::server: " + listening + ".*")),
-                    text.out());
+            assertTrue(text.lines().stream().anyMatch(line ->
+                    line.matches("20\\S+Z INFO    transport::server: " + listening + ".*")), text.out());
             assertEquals("", Tool.run("logs", "--level", "warning", "-e", place()).out());
             refused(Exit.USAGE, "--from 1000 is not from 0 to ", Tool.run("logs", "--from", "1000", "-e", place()));
             for (int load = 0; load < 50; load++) {
