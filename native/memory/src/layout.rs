@@ -7,7 +7,7 @@ use crate::rings::layout::{BridgeSizes, PRODUCER_BYTES, PRODUCERS_MAX, REPLY_BYT
 /// "LODESTN1" read as a little-endian word.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"LODESTN1");
 /// Version of this layout; a reader refuses any other.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 /// Bytes of the header page.
 pub const HEADER_BYTES: usize = 4096;
 

@@ -19,7 +19,7 @@ import java.time.Instant;
 import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md): that of an engine in this process, or one
+ * The shared region as this JVM sees it, layout version 4 (docs/shared-memory.md): that of an engine in this process, or one
  * that is mapped from the file of an engine elsewhere. Any thread.
  *
  * <p>The addresses stay mapped for ever: at the close zero pages are put there, and a zero generation is how a late reader

@@ -1,7 +1,7 @@
 package dev.lodestone.internal;
 
 /**
- * Where the sections of a region lie, read from its header page and checked against its size, layout version 3
+ * Where the sections of a region lie, read from its header page and checked against its size, layout version 4
  * (docs/shared-memory.md).
  *
  * <p>All that a reader computes addresses from is taken once, here, and never looked up again in memory that another process
@@ -11,7 +11,7 @@ public final class RegionLayout {
     /** Bytes of the header page, and what sections begin on. */
     public static final int HEADER_BYTES = 4_096;
     /** The layout version that this code reads. */
-    public static final int VERSION = 3;
+    public static final int VERSION = 4;
     /** Counters. */
     static final int COUNTERS = 1;
     /** Histograms. */
