@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use arrayvec::ArrayVec;
 use lodestone_memory::rings::{
-    Acknowledged, Bridge, BridgeEnd, Caller, Drained, ProcessIdentity, Rejection, RingRecord, Stage, Take,
-    barrier_everywhere,
+    Acknowledged, Bridge, BridgeEnd, Caller, Drained, Rejection, RingRecord, Take, barrier_everywhere,
 };
 use lodestone_memory::{CounterId, Counters, Page, PagePool, RecordHead, RecordKind, Status};
 use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
@@ -265,15 +264,6 @@ impl BridgeSink {
     /// Whether the producer that called is there no more: nobody waits for the reply.
     pub(crate) fn is_caller_gone(&self, caller: &Caller) -> bool {
         !self.bridge.producers().is_there(caller)
-    }
-
-    /// Whether any producer of this process is there.
-    pub(crate) fn has_producer_of(&self, process: &ProcessIdentity) -> bool {
-        let producers = self.bridge.producers();
-        (0..producers.len()).any(|entry| {
-            matches!(producers.state(entry).stage, Stage::Registering | Stage::Live)
-                && producers.process(entry) == *process
-        })
     }
 
     /// One producer's decisions, in the order of its counters.

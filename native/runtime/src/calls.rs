@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use lodestone_memory::Status;
 use lodestone_memory::rings::layout::REPLY_WATCHES_FULL;
-use lodestone_memory::rings::{Caller, ProcessIdentity, RingRecord};
+use lodestone_memory::rings::{Caller, RingRecord};
 
 use crate::bridge::{ReplyWords, key_of};
 use crate::clock::now_unix_ms;
@@ -27,7 +27,7 @@ const ROLLBACK: u8 = 0x40;
 const HASH: u8 = 0x41;
 /// {u64 age in milliseconds}; answered with the newest revision in the window that is so old.
 const REVISION_BEFORE: u8 = 0x42;
-/// {u64 source}; answered with the id of the watch, which ends at the latest with the last producer of the process.
+/// {u64 source}; answered with the id of the watch, which ends at the latest with its producer.
 const WATCH: u8 = 0x43;
 /// {u64 id}; answered with 1 if there was such a watch.
 const UNWATCH: u8 = 0x44;
@@ -64,9 +64,9 @@ enum Awaited {
 #[derive(Default)]
 pub(crate) struct AwaitedCalls {
     calls: Vec<(u64, Awaited)>,
-    /// Watches and the processes that began them; no more than there are watches.
-    begun: Vec<(u64, ProcessIdentity)>,
-    /// Watches of processes that are gone, and the answer to their end. One that was refused is tried again.
+    /// Watches and the producers that began them; no more than there are watches.
+    begun: Vec<(u64, Caller)>,
+    /// Watches of producers that are gone, and the answer to their end. One that was refused is tried again.
     ending: Vec<(u64, Receiver<Result<bool, EngineError>>)>,
 }
 
@@ -149,7 +149,7 @@ impl Writer {
             match (awaited, &answer) {
                 // Nobody would ever end a watch that nobody knows of.
                 (Awaited::Watch(caller, _), Ok(id)) if sink.is_caller_gone(caller) => unwanted.push(*id),
-                (Awaited::Watch(caller, _), Ok(id)) => begun.push((*id, caller.process)),
+                (Awaited::Watch(caller, _), Ok(id)) => begun.push((*id, *caller)),
                 (Awaited::Unwatch(id, _), Ok(_)) => begun.retain(|(watch, _)| watch != id),
                 _ => {}
             }
@@ -163,16 +163,16 @@ impl Writer {
         !self.awaited.calls.is_empty()
     }
 
-    /// After a look at the producers: ends the watches of processes of which none is left.
+    /// After a look at the producers: ends the watches of those that left or died.
     pub(crate) fn end_orphaned_watches(&mut self) {
         let sink = Arc::clone(self.commands.sink());
         let mut orphaned: Vec<u64> = Vec::new();
-        self.awaited.begun.retain(|(watch, process)| {
-            let held = sink.has_producer_of(process);
-            if !held {
+        self.awaited.begun.retain(|(watch, caller)| {
+            let gone = sink.is_caller_gone(caller);
+            if gone {
                 orphaned.push(*watch);
             }
-            held
+            !gone
         });
         self.awaited.ending.retain(|(watch, answer)| {
             let answer = take(answer);

@@ -215,24 +215,23 @@ fn producer_of_another(engine: &Engine) -> (Child, Producer) {
 }
 
 #[test]
-fn watches_end_with_the_last_producer_of_their_process() {
+fn watches_end_with_their_producer() {
     for place in support::PLACES {
         let engine = open(100, 100, &format!("{place}graph.watches_max=2\n"));
         let (mut child, mut producer) = producer_of_another(&engine);
-        let (mut own, second) = (register(&engine, false), register(&engine, false));
+        let (mut first, mut second) = (register(&engine, false), register(&engine, false));
         assert_eq!(call(&engine, &mut producer, WATCH, 1).status, 0);
-        let kept = call(&engine, &mut own, WATCH, 2);
-        assert_eq!(call(&engine, &mut own, WATCH, 3).status, REPLY_WATCHES_FULL);
+        let kept = call(&engine, &mut second, WATCH, 2).words[0];
+        assert_eq!(call(&engine, &mut first, WATCH, 3).status, REPLY_WATCHES_FULL);
         child.kill().unwrap();
         child.wait().unwrap();
-        until("the end of the dead process's watch", || engine.watch(4).is_ok());
-        drop(own);
-        until("the producer to be swept", || counter(&engine, CounterId::ProducersLive) == 1);
-        assert!(engine.unwatch(kept.words[0]).is_ok(), "a process that has a producer keeps its watches");
-        let mut second = second;
-        assert_eq!(call(&engine, &mut second, WATCH, 5).status, 0);
-        drop(second);
-        until("the end of the watch of one that left", || engine.watch(6).is_ok());
+        until("the end of the dead one's watch", || call(&engine, &mut first, WATCH, 4).status == 0);
+        drop(first);
+        until("the end of the watch of one that left", || engine.watch(5).is_ok());
+        until("the sweep", || counter(&engine, CounterId::ProducersLive) == 1);
+        assert_eq!(call(&engine, &mut second, WATCH, 6).status, REPLY_WATCHES_FULL);
+        assert_eq!(call(&engine, &mut second, UNWATCH, kept).words[0], 1, "who stays keeps what it began");
+        assert_eq!(call(&engine, &mut second, WATCH, 6).status, 0);
         // Its process is gone: there is nothing to leave any more.
         std::mem::forget(producer);
     }

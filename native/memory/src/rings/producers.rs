@@ -64,8 +64,6 @@ pub struct Caller {
     pub entry: usize,
     /// The entry's epoch then.
     epoch: u32,
-    /// Its process.
-    pub process: ProcessIdentity,
 }
 
 /// The table; `Copy`. Each word has one writer: the process that holds the entry, or the engine.
@@ -162,7 +160,7 @@ impl Producers {
 
     /// Who holds the entry.
     pub fn caller(&self, entry: usize) -> Caller {
-        Caller { entry, epoch: self.state(entry).epoch, process: self.process(entry) }
+        Caller { entry, epoch: self.state(entry).epoch }
     }
 
     /// Whether the caller still holds its entry: it has neither left nor been found dead.
