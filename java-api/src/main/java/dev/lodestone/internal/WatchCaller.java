@@ -58,7 +58,7 @@ final class WatchCaller {
 
     private void requireTurn(long waitNs) {
         try {
-            if (!turn.tryLock(waitNs, TimeUnit.NANOSECONDS)) {
+            if (!turn.tryLock() && !turn.tryLock(waitNs, TimeUnit.NANOSECONDS)) {
                 throw Calls.unanswered(WATCH, Status.TIMEOUT, waitNs);
             }
         } catch (InterruptedException interrupted) {
