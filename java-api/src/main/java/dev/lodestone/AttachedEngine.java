@@ -23,14 +23,14 @@ import java.util.Optional;
  * }
  * }</pre>
  *
- * <p>Who may open the file may do what its mode allows, on every tenant's quota and in every node: there is no other gate than the
- * permissions of the file, which is its owner's alone unless changed. With {@link AttachMode#READ_ONLY} nothing here can change
- * the engine, and what would throws an {@link EngineException} with {@link Status#READ_ONLY}.
+ * <p>Who may open the file may do what its mode allows, on every tenant's quota and in every node: there is no other gate than
+ * the permissions of the file, which is its owner's alone unless changed. With {@link AttachMode#READ_ONLY} nothing here can
+ * change the engine, and what would throws an {@link EngineException} with {@link Status#READ_ONLY}.
  *
  * <p>Neither process can stop or crash the other. What this one has committed is decided also when it dies right after; a claim
- * that it died in is repaired, its lane and place come free. The engine never waits for a reader: one that was stopped for a while is told
- * how many events it missed. When the engine is closed, reading throws {@link EngineClosedException}. When its process ends
- * without closing it, what it left stays readable, {@link #isAlive()} is false and {@link #state()} is
+ * that it died in is repaired, its lane and place come free. The engine never waits for a reader: one that was stopped for a
+ * while is told how many events it missed. When the engine is closed, reading throws {@link EngineClosedException}. When its
+ * process ends without closing it, what it left stays readable, {@link #isAlive()} is false and {@link #state()} is
  * {@link EngineState#GONE}; the next engine of the same folder is another one, to be attached to anew.
  *
  * <p>Whoever may write the file of the region may also cut it short. Reading what is not there any more throws

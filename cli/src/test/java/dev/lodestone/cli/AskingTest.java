@@ -143,8 +143,8 @@ class AskingTest {
     /** On a terminal, which the program script makes. */
     private String onTerminal(String answer, String command) throws IOException, InterruptedException {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        String line = java + " -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED -cp " + System.getProperty("java.class.path") + " "
-                + Lodestone.class.getName() + " " + command + " -e " + place();
+        String line = java + " -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED -cp "
+                + System.getProperty("java.class.path") + " " + Lodestone.class.getName() + " " + command + " -e " + place();
         Path out = folder.resolve("terminal.txt");
         ProcessBuilder builder = new ProcessBuilder("script", "-qec", line, "/dev/null");
         builder.environment().remove("JDK_JAVA_OPTIONS");

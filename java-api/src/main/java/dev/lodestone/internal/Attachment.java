@@ -255,8 +255,8 @@ public final class Attachment implements Region.Owner, AutoCloseable {
     }
 
     /**
-     * Other threads may be in the middle of a claim: only now that none of their writes reaches the engine may it take their cells
-     * for given up. So this goes through a mapping of its own.
+     * Other threads may be in the middle of a claim: only now that none of their writes reaches the engine may it take their
+     * cells for given up. So this goes through a mapping of its own.
      */
     private void sayThatTheyLeave(List<Producer> producers) {
         if (producers.isEmpty()) {
