@@ -118,6 +118,20 @@ counter_ids! {
     LogRecords = 47 "log_records",
     /// Log records dropped, since a writer a whole lap ahead of them had not finished.
     LogRecordsLost = 48 "log_records_lost",
+    /// Handshakes under way: from a connection's first packet to WELCOME or its refusal.
+    HandshakesLive = 49 "handshakes_live",
+    /// Attempts to connect that were asked to prove their address.
+    ConnectionsRetried = 50 "connections_retried",
+    /// Attempts to connect that got no answer: too many handshakes under way, or too many packets.
+    ConnectionsShed = 51 "connections_shed",
+    /// Attempts to connect that were refused because of a limit of their address.
+    ConnectionsLimited = 52 "connections_limited",
+    /// Times a stream waited because its session sends more than it may.
+    SessionsThrottled = 53 "sessions_throttled",
+    /// Datagrams dropped because their session sends more than it may.
+    DatagramsShed = 54 "datagrams_shed",
+    /// Sessions that were told of the server's end with everything accepted answered.
+    SessionsDrained = 55 "sessions_drained",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -101,7 +101,21 @@ public enum Counter {
     /** Log records written to the log ring. */
     LOG_RECORDS,
     /** Log records that were dropped because their place in the ring was still being written. */
-    LOG_RECORDS_LOST;
+    LOG_RECORDS_LOST,
+    /** Handshakes under way: from a connection's first packet to WELCOME or its refusal. */
+    HANDSHAKES_LIVE,
+    /** Attempts to connect that were asked to prove their address. */
+    CONNECTIONS_RETRIED,
+    /** Attempts to connect that got no answer: too many handshakes under way, or too many packets. */
+    CONNECTIONS_SHED,
+    /** Attempts to connect that were refused because of a limit of their address. */
+    CONNECTIONS_LIMITED,
+    /** Times a stream waited because its session sends more than it may. */
+    SESSIONS_THROTTLED,
+    /** Datagrams dropped because their session sends more than it may. */
+    DATAGRAMS_SHED,
+    /** Sessions that were told of the server's end with everything accepted answered. */
+    SESSIONS_DRAINED;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

@@ -16,7 +16,8 @@ import java.util.Set;
 record Window(Sample now, Sample before) {
     /** These tell how much there is now; they have no rate. */
     private static final Set<Counter> LEVELS = EnumSet.of(Counter.SESSIONS_LIVE, Counter.LOAD_DONE, Counter.LOAD_TOTAL,
-            Counter.PATHFINDER_LAG, Counter.SLOTS_USED, Counter.SLOTS_HIGH_WATER, Counter.EDGES_USED, Counter.UNDO_BYTES_USED);
+            Counter.HANDSHAKES_LIVE, Counter.PATHFINDER_LAG, Counter.SLOTS_USED, Counter.SLOTS_HIGH_WATER, Counter.EDGES_USED,
+            Counter.UNDO_BYTES_USED);
     private static final double NANOS_PER_SECOND = 1e9;
 
     static boolean hasRate(Counter counter) {
