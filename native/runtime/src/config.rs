@@ -15,9 +15,10 @@ use lodestone_memory::RegionPlace;
 use lodestone_memory::layout::WATCHES_MAX;
 use lodestone_memory::log::LogLevel;
 use lodestone_memory::rings::BridgeSizes;
-use lodestone_transport::{Auth, Certificate, TokenKey};
+use lodestone_transport::{Auth, Certificate, TokenKey, TransportConfig};
 
 use crate::error::EngineError;
+use crate::transport_keys::transport_limits;
 
 /// What the engine thread does while there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,8 @@ pub struct Config {
     pub(crate) connections_max: u32,
     pub(crate) channel_batches: usize,
     pub(crate) answer_buffer_bytes: usize,
+    /// What bounds clients; its other fields say nothing.
+    pub(crate) transport: TransportConfig,
     pub(crate) bridge: BridgeSizes,
     /// `None`: nothing is logged.
     pub(crate) log_level: Option<LogLevel>,
@@ -113,7 +116,7 @@ fn wrong(key: &str, text: impl Display) -> EngineError {
 }
 
 /// The lines not yet asked for.
-struct Lines(BTreeMap<String, String>);
+pub(crate) struct Lines(BTreeMap<String, String>);
 
 impl Lines {
     fn parse(text: &str) -> Result<Lines, EngineError> {
@@ -129,11 +132,11 @@ impl Lines {
         Ok(Lines(lines))
     }
 
-    fn text(&mut self, key: &str, default: &str) -> String {
+    pub(crate) fn text(&mut self, key: &str, default: &str) -> String {
         self.0.remove(key).unwrap_or_else(|| default.to_owned())
     }
 
-    fn number<N>(&mut self, key: &str, default: N, allowed: RangeInclusive<N>) -> Result<N, EngineError>
+    pub(crate) fn number<N>(&mut self, key: &str, default: N, allowed: RangeInclusive<N>) -> Result<N, EngineError>
     where
         N: FromStr + PartialOrd + Display,
     {
@@ -143,7 +146,12 @@ impl Lines {
         number.ok_or_else(|| wrong(key, format_args!("found {found:?}; allowed is a number from {low} to {high}")))
     }
 
-    fn choice<T: Copy>(&mut self, key: &str, default: &str, choices: &[(&str, T)]) -> Result<T, EngineError> {
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        key: &str,
+        default: &str,
+        choices: &[(&str, T)],
+    ) -> Result<T, EngineError> {
         let found = self.text(key, default);
         choices.iter().find(|(name, _)| *name == found).map(|(_, value)| *value).ok_or_else(|| {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
@@ -211,6 +219,7 @@ impl Config {
             connections_max: lines.number("transport.connections_max", 60_000, 1..=1_000_000)?,
             channel_batches: lines.number("transport.channel_batches", 1_024, 1..=65_536)?,
             answer_buffer_bytes: lines.number("transport.answer_buffer_kib", 64_usize, 40..=4_096)? << 10,
+            transport: transport_limits(&mut lines)?,
             bridge: bridge(&mut lines)?,
             log_level: log_level(&mut lines)?,
             log_bytes: power_of_two(&mut lines, "log.ring_kib", 512, 4..=16_384)? << 10,

@@ -527,13 +527,13 @@ fn start_server(
         certificate: config.certificate.clone(),
         auth: config.auth.clone(),
         streams_max: config.streams_max,
-        idle_timeout_ms: 30_000,
         slow_consumer_ms: config.slow_consumer_ms,
         answer_buffer_bytes: config.answer_buffer_bytes,
         routes_in_flight_max: config.route_queue,
         connections_max: config.connections_max,
         nodes_max: config.nodes_max,
         handshake_target_ms: config.handshake_target_ms,
+        ..config.transport.clone()
     };
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
     let control = control.clone();

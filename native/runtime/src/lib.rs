@@ -37,6 +37,7 @@ mod pathfinder_thread;
 mod poison;
 mod routes;
 mod threads;
+mod transport_keys;
 mod watching;
 mod writer;
 

@@ -97,6 +97,8 @@ struct Owed {
     reader_waits: bool,
     reading_done: bool,
     closing: Option<Vec<u8>>,
+    /// The last frame waits until nothing is read any more and everything read is answered.
+    closing_in_order: bool,
     /// The writer has ended: whatever comes is dropped.
     muted: bool,
 }
@@ -245,13 +247,15 @@ impl StreamAnswers {
         self.writer_wake.notify_one();
     }
 
-    /// Asks the writer to send this frame after everything stored so far, and to end. `false` when it has ended.
-    pub(crate) fn close(&self, frame: Vec<u8>) -> bool {
+    /// Asks the writer to send this frame after everything stored so far, and to end; `in_order`: after everything that
+    /// was read is answered. `false` when it has ended.
+    pub(crate) fn close(&self, frame: Vec<u8>, in_order: bool) -> bool {
         let mut owed = self.owed();
         if owed.muted {
             return false;
         }
         owed.closing = Some(frame);
+        owed.closing_in_order = in_order;
         drop(owed);
         self.writer_wake.notify_one();
         true
@@ -288,11 +292,14 @@ impl StreamAnswers {
             owed.taken_bytes = buffer.len();
             return Work::Send { frames: std::mem::take(&mut owed.out_frames) };
         }
-        if let Some(frame) = owed.closing.take() {
-            return Work::Close(frame);
-        }
-        if owed.reading_done && owed.frames_in_flight == 0 {
-            return Work::Finish;
+        let all_answered = owed.reading_done && owed.frames_in_flight == 0;
+        if all_answered || !owed.closing_in_order {
+            if let Some(frame) = owed.closing.take() {
+                return Work::Close(frame);
+            }
+            if all_answered {
+                return Work::Finish;
+            }
         }
         if owed.out.capacity() > IDLE_BUFFER_BYTES {
             owed.out = Vec::new();

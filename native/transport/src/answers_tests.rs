@@ -164,7 +164,7 @@ fn a_muted_stream_admits_all_and_keeps_nothing() {
     }
     answers.decided(&(0..10_000).map(|counter| decision(counter, Status::Conflict, true)).collect::<Vec<_>>(), 1);
     assert_eq!(answers.owed().used_bytes(), 0);
-    assert!(!answers.close(vec![1]));
+    assert!(!answers.close(vec![1], false));
     assert_eq!(answers.take(&mut Vec::new()), Work::Stop);
 }
 

@@ -53,6 +53,15 @@ pub enum Auth {
     Tokens(Vec<TokenKey>),
 }
 
+/// When a client is granted all the streams it was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamCredit {
+    /// Fourteen from WELCOME on, the rest when a second stream brings its first byte: an idle session takes 10 KiB less.
+    OnUse,
+    /// All from WELCOME on.
+    AtWelcome,
+}
+
 /// Settings of a [`crate::Server`]. All bounds are per server unless they say otherwise.
 #[derive(Clone, Debug)]
 pub struct TransportConfig {
@@ -78,6 +87,28 @@ pub struct TransportConfig {
     pub nodes_max: u32,
     /// Handshakes that take longer are counted.
     pub handshake_target_ms: u64,
+    /// A connection that is not welcomed by then, counted from its first packet and again from the end of the TLS
+    /// handshake, is closed.
+    pub handshake_timeout_ms: u64,
+    /// Handshakes under way from which on a client must prove its address first (QUIC Retry); 0: always.
+    pub retry_handshakes: u32,
+    /// Handshakes under way from which on attempts to connect get no answer.
+    pub handshakes_max: u32,
+    /// Connections of one IPv4 address, or one IPv6 /64, at once, those in the handshake included; 0: no limit.
+    pub address_connections_max: u32,
+    /// Handshakes that one address may begin in a second; 0: no limit.
+    pub address_handshakes_per_second: u64,
+    /// The limits of addresses hold for this machine's own too.
+    pub limit_loopback: bool,
+    /// MOVEs and RELEASEs that one session may send in a second; its streams wait beyond, its datagrams are dropped.
+    /// 0: no limit.
+    pub session_moves_per_second: u64,
+    /// The same for bytes of frames.
+    pub session_bytes_per_second: u64,
+    /// When all of `streams_max` are granted.
+    pub stream_credit: StreamCredit,
+    /// A client may go on from another address.
+    pub migration: bool,
 }
 
 impl Default for TransportConfig {
@@ -94,6 +125,16 @@ impl Default for TransportConfig {
             connections_max: 60_000,
             nodes_max: 1_000_000,
             handshake_target_ms: 3,
+            handshake_timeout_ms: 10_000,
+            retry_handshakes: 256,
+            handshakes_max: 4_096,
+            address_connections_max: 1_000,
+            address_handshakes_per_second: 100,
+            limit_loopback: false,
+            session_moves_per_second: 0,
+            session_bytes_per_second: 0,
+            stream_credit: StreamCredit::OnUse,
+            migration: true,
         }
     }
 }
@@ -114,6 +155,8 @@ impl TransportConfig {
         in_range("answer_buffer_bytes", self.answer_buffer_bytes as u64, PATH_FRAME_BYTES_MAX as u64, 1 << 30)?;
         in_range("routes_in_flight_max", self.routes_in_flight_max as u64, 1, 1 << 20)?;
         in_range("connections_max", self.connections_max.into(), 1, 1_000_000)?;
+        in_range("handshake_timeout_ms", self.handshake_timeout_ms, 1, 600_000)?;
+        in_range("handshakes_max", self.handshakes_max.into(), 1, 1_000_000)?;
         in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
         match &self.auth {
             Auth::None => Ok(()),

@@ -4,31 +4,40 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lodestone_memory::{CounterId, HistogramId};
-use quinn::{Connection, Incoming, RecvStream, SendStream};
-use tokio::sync::OwnedSemaphorePermit;
 
+use crate::admission::{Handshake, Place};
 use crate::answers::StreamAnswers;
+use crate::config::StreamCredit;
 use crate::datagram::{DatagramAnswers, DatagramIngress};
-use crate::hello;
+use crate::hello::{self, Opened};
 use crate::ingress::Ingress;
 use crate::plane::Plane;
+use crate::quic::{Connection, RecvStream, SendStream};
 use crate::session::{End, Session, now_unix_ms};
 use crate::sink::SessionEvent;
 use crate::writer;
 
+/// Streams granted from WELCOME on, HELLO's included. Most clients never open a second one; those that do are granted
+/// all of them with its first byte. QUIC keeps about 75 bytes for each stream that a client may open.
+const STREAMS_WELCOMED: u32 = 14;
+
 /// Runs the connection: handshake, HELLO, streams and datagrams, close.
-pub(crate) async fn run(plane: Arc<Plane>, incoming: Incoming, place: OwnedSemaphorePermit) {
-    let Some(connection) = shake_hands(&plane, incoming).await else { return };
-    let Some(opened) = hello::open(&plane, &connection, place).await else { return };
-    let session = opened.session;
-    let address = connection.remote_address();
+pub(crate) async fn run(plane: Arc<Plane>, connection: Connection, place: Place, handshake: Handshake) {
+    // On the heap until it is over, so that the task of a session holds no room for it.
+    let Some(opened) = Box::pin(enter(&plane, connection, place, handshake)).await else { return };
+    let Opened { session, send, receive } = opened;
+    let address = session.connection.remote_address();
     plane.counters.add(CounterId::SessionsTotal, 1);
     plane.counters.add(CounterId::SessionsLive, 1);
     (plane.events)(SessionEvent::Opened { session: session.number, tenant: session.rights.tenant, address });
     tracing::debug!(session = session.number, %address, "session opened");
 
-    start_stream(&session, Arc::clone(&session.first), opened.send, opened.receive, 1);
-    connection.set_max_concurrent_bi_streams(stream_limit(plane.streams_max).into());
+    start_stream(&session, Arc::clone(&session.first), send, receive, 1);
+    let granted = match plane.stream_credit {
+        StreamCredit::OnUse => STREAMS_WELCOMED,
+        StreamCredit::AtWelcome => stream_limit(plane.streams_max),
+    };
+    session.connection.set_max_concurrent_bi_streams(granted.into());
     let status = serve(&session).await;
 
     plane.sessions.remove(session.number);
@@ -37,35 +46,38 @@ pub(crate) async fn run(plane: Arc<Plane>, incoming: Incoming, place: OwnedSemap
     tracing::debug!(session = session.number, status, "session closed");
 }
 
+/// From the first packet to WELCOME. What takes longer than it may ends without a word to anybody else.
+async fn enter(plane: &Arc<Plane>, connection: Connection, place: Place, _under_way: Handshake) -> Option<Opened> {
+    shake_hands(plane, &connection).await?;
+    hello::open(plane, &connection, place).await
+}
+
 /// What QUIC is told, so that a client may always have `streams_max` open. QUIC announces new credit only once more
 /// than an eighth of the limit has come back, so the limit is that much higher.
 fn stream_limit(streams_max: u32) -> u32 {
     streams_max + streams_max / 7 + 1
 }
 
-async fn shake_hands(plane: &Plane, incoming: Incoming) -> Option<Connection> {
-    let (started, address) = (Instant::now(), incoming.remote_address());
-    let shaken = match incoming.accept() {
-        Ok(connecting) => connecting.await,
-        Err(error) => Err(error),
-    };
-    match shaken {
-        Ok(connection) => {
+async fn shake_hands(plane: &Plane, connection: &Connection) -> Option<()> {
+    let (started, address) = (Instant::now(), connection.remote_address());
+    let shaken = tokio::time::timeout(plane.hello_wait, connection.established()).await;
+    let outcome = match shaken {
+        Ok(Ok(())) => {
             let taken = started.elapsed();
             plane.histograms.record(HistogramId::Handshake, u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX));
             if taken > plane.handshake_target {
                 plane.counters.add(CounterId::HandshakesOverTarget, 1);
             }
-            Some(connection)
+            return Some(());
         }
-        Err(error) => {
-            plane.counters.add(CounterId::HandshakesFailed, 1);
-            if let Some(held_back) = plane.told.handshakes.pass(now_unix_ms()) {
-                tracing::info!(%address, %error, held_back, "a handshake failed");
-            }
-            None
-        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took too long".to_owned(),
+    };
+    plane.counters.add(CounterId::HandshakesFailed, 1);
+    if let Some(held_back) = plane.told.handshakes.pass(now_unix_ms()) {
+        tracing::info!(%address, error = outcome, held_back, "a handshake failed");
     }
+    None
 }
 
 /// Serves a welcomed session until its connection is closed; returns the status it was closed with.
@@ -79,7 +91,6 @@ async fn serve(session: &Arc<Session>) -> u16 {
     let end = tokio::select! {
         biased;
         end = session.ended() => Some(end),
-        _ = connection.closed() => None,
         () = session.plane.ingress.closed() => Some(End::engine_gone()),
         () = accept_streams(session) => None,
         () = datagrams => None,
@@ -91,8 +102,14 @@ async fn serve(session: &Arc<Session>) -> u16 {
     }
 }
 
+/// Takes the client's streams until the connection is over.
 async fn accept_streams(session: &Arc<Session>) {
+    let mut all_granted = false;
     while let Ok((send, receive)) = session.connection.accept_bi().await {
+        if !all_granted {
+            all_granted = true;
+            session.connection.set_max_concurrent_bi_streams(stream_limit(session.plane.streams_max).into());
+        }
         let limits = session.plane.answer_limits.clone();
         let answers = Arc::new(StreamAnswers::new(session.number, limits, Vec::new()));
         start_stream(session, answers, send, receive, 0);
@@ -107,6 +124,7 @@ fn start_stream(
     receive: RecvStream,
     counter: u64,
 ) {
+    session.stream_begins();
     tokio::spawn(writer::run(Arc::clone(session), Arc::clone(&answers), send));
     tokio::spawn(Ingress::new(Arc::clone(session), answers, counter).run(receive));
 }

@@ -1,20 +1,18 @@
 //! Datagrams: one frame each, never waited for, answered as best as it goes.
 
-use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
 use lodestone_memory::{CounterId, Counters, Page, PageFull, RecordKind, Status};
-use quinn::Connection;
 use tokio::sync::Notify;
 
 use crate::frame::{
     FRAME_BYTES_MAX, Fault, Frame, FrameKind, HEADER_BYTES, put_ack, put_reject, put_state, u16_at, u32_at,
 };
 use crate::ingress::record_head;
+use crate::quic::Connection;
 use crate::session::Session;
 use crate::sink::{AnswerSink, Batch, Decision, PathAnswer};
 
@@ -106,20 +104,10 @@ pub(crate) async fn drop_all(connection: &Connection, counters: &Counters) {
 }
 
 /// Throws away the datagrams that are here already.
-pub(crate) async fn drop_ready(connection: &Connection, counters: &Counters) {
-    while read_ready(connection).await.is_some() {
+pub(crate) fn drop_ready(connection: &Connection, counters: &Counters) {
+    while connection.try_read_datagram().is_some() {
         counters.add(CounterId::DatagramsDropped, 1);
     }
-}
-
-/// A datagram that is here already.
-async fn read_ready(connection: &Connection) -> Option<Bytes> {
-    let mut reading = pin!(connection.read_datagram());
-    std::future::poll_fn(|context| match reading.as_mut().poll(context) {
-        Poll::Ready(read) => Poll::Ready(read.ok()),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 /// Reads a session's datagrams.
@@ -148,7 +136,7 @@ impl DatagramIngress {
                     self.flush();
                     return session.close(Status::Malformed, text);
                 }
-                next = read_ready(&session.connection).await;
+                next = session.connection.try_read_datagram();
             }
             self.flush();
         }
@@ -174,6 +162,11 @@ impl DatagramIngress {
             return Ok(());
         }
         self.counter_highest = Some(counter);
+        if self.session.take_allowance(frame.head.kind, bytes.len() as u64).is_err() {
+            counters.add(CounterId::DatagramsShed, 1);
+            self.overloaded(frame.head.kind == FrameKind::Read, frame.head.ack_each, counter, frame.node());
+            return Ok(());
+        }
         self.push(&frame);
         Ok(())
     }

@@ -181,6 +181,11 @@ impl<'bytes> Frame<'bytes> {
         Ok(Frame { head, bytes })
     }
 
+    /// Bytes of the whole frame.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// MOVE: the packet. Other kinds: empty.
     pub(crate) fn packet(&self) -> &'bytes [u8] {
         match self.head.kind {

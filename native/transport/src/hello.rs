@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use lodestone_memory::{CounterId, Status};
-use quinn::{Connection, RecvStream, SendStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use crate::admission::Place;
 use crate::answers::StreamAnswers;
 use crate::datagram;
 use crate::frame::{
@@ -14,7 +13,8 @@ use crate::frame::{
     u16_at,
 };
 use crate::plane::Plane;
-use crate::session::{CLOSE_WAIT, NotOpened, SHUTTING_DOWN_TEXT, Session, now_unix_ms};
+use crate::quic::{Connection, ReadError, RecvStream, SendStream};
+use crate::session::{CLOSE_WAIT, NotOpened, SHUTTING_DOWN_TEXT, Session, close_code, now_unix_ms};
 use crate::token::{Rights, TOKEN_REVOKED};
 
 /// Longest HELLO.
@@ -41,7 +41,7 @@ pub(crate) struct Opened {
 
 /// Waits for HELLO and opens the session, or turns the client away and closes the connection. Until then no other
 /// stream is read and datagrams are dropped.
-pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: OwnedSemaphorePermit) -> Option<Opened> {
+pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Place) -> Option<Opened> {
     let mut streams = tokio::select! {
         first = connection.accept_bi() => first.ok()?,
         () = datagram::drop_all(connection, &plane.counters) => return None,
@@ -56,7 +56,7 @@ pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Own
     };
     let outcome = match heard.and_then(|body| rights_of(plane, &body)) {
         Ok(rights) => {
-            datagram::drop_ready(connection, &plane.counters).await;
+            datagram::drop_ready(connection, &plane.counters);
             welcome(plane, connection, rights, place)
         }
         Err(refusal) => Err(refusal),
@@ -74,7 +74,7 @@ pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Own
 }
 
 fn turn_away_unheard(connection: &Connection, status: Status, text: &str) -> Option<Opened> {
-    connection.close(u32::from(status.code()).into(), text.as_bytes());
+    connection.close(close_code(status), text.as_bytes());
     None
 }
 
@@ -84,9 +84,9 @@ async fn read_hello(stream: &mut RecvStream) -> Result<Vec<u8>, Refusal> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut frame_bytes = None;
     loop {
-        let chunk = match stream.read_chunk(HELLO_BYTES_MAX + 1, true).await {
+        let chunk = match stream.read_chunk(HELLO_BYTES_MAX + 1).await {
             Ok(Some(chunk)) => chunk.bytes,
-            Ok(None) | Err(quinn::ReadError::Reset(_)) => {
+            Ok(None) | Err(ReadError::Reset) => {
                 return Err(malformed("the first stream ended before HELLO"));
             }
             Err(_) => return Err(Refusal::Gone),
@@ -138,12 +138,7 @@ fn rights_of(plane: &Plane, body: &[u8]) -> Result<Rights, Refusal> {
 }
 
 /// Opens the session, WELCOME being the first frame that its first stream owes.
-fn welcome(
-    plane: &Arc<Plane>,
-    connection: &Connection,
-    rights: Rights,
-    place: OwnedSemaphorePermit,
-) -> Result<Arc<Session>, Refusal> {
+fn welcome(plane: &Arc<Plane>, connection: &Connection, rights: Rights, place: Place) -> Result<Arc<Session>, Refusal> {
     let opened = plane.sessions.open(rights, |number| {
         let first = StreamAnswers::new(number, plane.answer_limits.clone(), welcome_frame(plane, number, Status::Ok));
         Session::new(number, rights, Arc::clone(plane), connection.clone(), first, place)
@@ -186,10 +181,10 @@ async fn turn_away(plane: &Plane, connection: &Connection, mut send: SendStream,
         tracing::warn!(%address, status, held_back, "a client was turned away: {text}");
     }
     let _ = timeout(wait, async {
-        if send.write_all(&frame).await.is_ok() && send.finish().is_ok() {
-            let _ = send.stopped().await;
+        if send.write_all(&frame).await.is_ok() && send.finish() {
+            send.stopped().await;
         }
     })
     .await;
-    connection.close(u32::from(status.code()).into(), text.as_bytes());
+    connection.close(close_code(status), text.as_bytes());
 }

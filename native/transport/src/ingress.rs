@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use lodestone_memory::{CounterId, Page, RecordHead, RecordKind, Status};
-use quinn::{ReadError, RecvStream};
 
 use crate::answers::StreamAnswers;
 use crate::frame::{Expected, Fault, Frame, FrameDecoder, FrameKind};
+use crate::quic::{ReadError, RecvStream};
 use crate::session::{End, Session};
 use crate::sink::{AnswerSink, Batch};
 
@@ -27,6 +27,8 @@ enum Stop {
     Slow,
     /// The engine drains the channel no more.
     EngineGone,
+    /// The server ends: what was read is answered, and nothing more is read.
+    Halted,
     /// The session or the connection is ending anyway.
     Ending,
 }
@@ -51,6 +53,7 @@ impl Ingress {
         let at = Some(Arc::clone(&answers));
         match self.read(&mut stream).await {
             Stop::Done => return answers.reading_done(),
+            Stop::Halted => answers.reading_done(),
             Stop::Closed(status) => session.end(End::Client { status }),
             Stop::Fault(Fault(text)) => session.end(End::Server { status: Status::Malformed, text: text.into(), at }),
             Stop::Slow => session.end(End::Server {
@@ -68,13 +71,14 @@ impl Ingress {
     async fn read(&mut self, stream: &mut RecvStream) -> Stop {
         let mut decoder = FrameDecoder::new();
         loop {
-            let chunk = match stream.read_chunk(CHUNK_BYTES_MAX, true).await {
+            let chunk = match stream.read_chunk(CHUNK_BYTES_MAX).await {
                 Ok(Some(chunk)) => chunk,
-                Ok(None) | Err(ReadError::Reset(_)) => return Stop::Done,
-                Err(_) => return Stop::Ending,
+                Ok(None) | Err(ReadError::Reset) => return Stop::Done,
+                Err(ReadError::Halted) => return Stop::Halted,
+                Err(ReadError::Lost(_)) => return Stop::Ending,
             };
             if self.session.is_closing() {
-                return Stop::Ending;
+                return if self.session.is_draining() { Stop::Halted } else { Stop::Ending };
             }
             if let Err(stop) = self.take_chunk(&mut decoder, &chunk.bytes).await {
                 return stop;
@@ -104,6 +108,10 @@ impl Ingress {
                     self.counter += 1;
                     if frame.head.kind == FrameKind::Close {
                         return Err(Stop::Closed(frame.close_status()));
+                    }
+                    if self.session.take_allowance(frame.head.kind, frame.bytes()).is_err() {
+                        self.flush().await?;
+                        Box::pin(self.session.allowed(frame.head.kind, frame.bytes())).await;
                     }
                     self.reserve(&frame).await?;
                     self.push(&frame).await?;

@@ -1,6 +1,6 @@
 //! The QUIC server of Lodestone: sessions, streams, datagrams, tokens and back-pressure of `docs/protocol.md`.
 //!
-//! A frame takes this way: QUIC packet → [`quinn`] chunk → decoded in place → digest checked → copied once into a bump
+//! A frame takes this way: QUIC packet → chunk of a stream → decoded in place → digest checked → copied once into a bump
 //! page → bounded channel to the engine. Answers come back through an [`AnswerSink`], which never blocks its caller,
 //! and leave through the stream's writer task. The crate knows nothing of slots or of the graph: what a MOVE does is
 //! decided by whoever drains the channel.
@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod admission;
 mod answers;
 mod config;
 mod connection;
@@ -42,8 +43,11 @@ mod error;
 mod frame;
 mod hello;
 mod ingress;
+mod limits;
 mod pages;
 mod plane;
+mod quic;
+mod reset;
 mod server;
 mod session;
 mod sink;
@@ -51,7 +55,7 @@ mod tls;
 mod token;
 mod writer;
 
-pub use config::{Auth, Certificate, TokenKey, TransportConfig};
+pub use config::{Auth, Certificate, StreamCredit, TokenKey, TransportConfig};
 pub use error::TransportError;
 pub use server::Server;
 pub use session::SessionInfo;

@@ -1,13 +1,17 @@
 //! What every connection of a server shares.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use lodestone_memory::log::LogLimit;
 use lodestone_memory::{Counters, Histograms};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::admission::Gate;
 use crate::answers::AnswerLimits;
+use crate::config::StreamCredit;
+use crate::limits::Allowance;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::sink::{Batch, SessionEvent};
@@ -31,9 +35,19 @@ pub(crate) struct Told {
 /// Settings and handles shared by all connections of one server.
 pub(crate) struct Plane {
     pub(crate) streams_max: u32,
+    pub(crate) stream_credit: StreamCredit,
     pub(crate) nodes_max: u32,
     /// How long a connection may take until its HELLO is there.
     pub(crate) hello_wait: Duration,
+    /// Zero of the clock that rates are reckoned with.
+    pub(crate) started: Instant,
+    /// MOVEs and RELEASEs, and bytes, of one session.
+    pub(crate) session_moves: Option<Allowance>,
+    pub(crate) session_bytes: Option<Allowance>,
+    /// Limits of addresses.
+    pub(crate) gate: Gate,
+    /// Handshakes under way: from the first packet to WELCOME or its refusal.
+    pub(crate) handshakes: AtomicU64,
     pub(crate) slow_consumer: Duration,
     pub(crate) handshake_target: Duration,
     /// `None`: tokens are not asked for.
@@ -54,6 +68,11 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
+    /// Nanoseconds since the server started: the clock of all rates.
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Completes when the server ends.
     pub(crate) async fn stopped(&self) {
         let mut stopping = self.stopping.subscribe();

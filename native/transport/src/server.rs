@@ -3,22 +3,25 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant as Clock};
 
-use lodestone_memory::{CounterId, Counters, Histograms, PagePool, Status};
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, VarInt};
+use lodestone_memory::{Counters, Histograms, PagePool, Status};
+use quinn_proto::{EndpointConfig, HashedConnectionIdGenerator, IdleTimeout, ServerConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::admission::{Doorkeeper, Gate};
 use crate::answers::AnswerLimits;
 use crate::config::{Auth, Certificate, TransportConfig};
-use crate::connection;
 use crate::error::TransportError;
+use crate::limits::{AddressLimits, Addresses, Allowance};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource, Told};
-use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, now_unix_ms};
+use crate::quic::Endpoint;
+use crate::reset::ResetKey;
+use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code};
 use crate::sink::Batch;
 use crate::tls::Identity;
 use crate::token::Verifier;
@@ -38,6 +41,18 @@ const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// Asked of the system for each direction, so that a burst survives until a worker comes; it may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a session may do at once after it was quiet, of what it may do in a second.
+const SESSION_BURST: Duration = Duration::from_millis(250);
+/// The same for the handshakes of an address: a hall of players behind one address begins together.
+const ADDRESS_BURST: Duration = Duration::from_secs(1);
+/// Attempts to connect that wait for their turn; further ones get no answer.
+const ATTEMPTS_WAITING_MAX: usize = 4096;
+/// What may wait with each of them: the rest of a client's first flight.
+const ATTEMPT_BYTES_MAX: u64 = 16 * 1024;
+/// Least time between two stateless resets: 5,000 a second, each shorter than what caused it, tell 50,000 clients of a
+/// restart within their idle time-out, and cost little if somebody provokes them.
+const RESET_INTERVAL: Duration = Duration::from_micros(200);
 
 /// A running QUIC server. Dropping it closes every connection at once; [`Server::shutdown`] does it with a farewell.
 pub struct Server {
@@ -81,8 +96,14 @@ impl Server {
         };
         let plane = Arc::new(Plane {
             streams_max: config.streams_max,
+            stream_credit: config.stream_credit,
             nodes_max: config.nodes_max,
-            hello_wait: Duration::from_millis(config.idle_timeout_ms),
+            hello_wait: Duration::from_millis(config.handshake_timeout_ms),
+            started: Clock::now(),
+            session_moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
+            session_bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+            gate: gate(&config),
+            handshakes: AtomicU64::new(0),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
             handshake_target: Duration::from_millis(config.handshake_target_ms),
             verifier,
@@ -93,14 +114,13 @@ impl Server {
             counters,
             histograms,
             events,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(config.connections_max),
             told: Told::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
         });
-        let (endpoint, address) = bind(&config, &identity, handle)?;
+        let (endpoint, address) = bind(&config, &identity, handle, &plane)?;
         tell_listening(&config, address, &identity);
-        handle.spawn(accept(Arc::clone(&plane), endpoint.clone()));
         Ok(Server { plane, endpoint, identity, address, connections_max: config.connections_max })
     }
 
@@ -161,21 +181,23 @@ impl Server {
     /// for `wait_ms`; whatever is left then is closed at once. Calling it again does no harm.
     pub async fn shutdown(&self, wait_ms: u64) {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
+        // Handshakes that start from here on are refused.
+        self.endpoint.set_server_config(None);
         self.plane.stopping.send_replace(true);
         self.plane.sessions.shut_down();
         let all_ended = self.plane.places.acquire_many(self.connections_max);
         if timeout_at(deadline, all_ended).await.is_err() {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
-        self.endpoint.close(u32::from(Status::ShuttingDown.code()).into(), SHUTTING_DOWN_TEXT.as_bytes());
-        let _ = timeout_at(deadline, self.endpoint.wait_idle()).await;
+        self.endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
+        let _ = timeout_at(deadline, self.endpoint.finished()).await;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.plane.stopping.send_replace(true);
-        self.endpoint.close(u32::from(Status::ShuttingDown.code()).into(), SHUTTING_DOWN_TEXT.as_bytes());
+        self.endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
     }
 }
 
@@ -185,29 +207,10 @@ impl std::fmt::Debug for Server {
     }
 }
 
-async fn accept(plane: Arc<Plane>, endpoint: Endpoint) {
-    loop {
-        let incoming = tokio::select! {
-            biased;
-            () = plane.stopped() => break,
-            incoming = endpoint.accept() => incoming,
-        };
-        let Some(incoming) = incoming else { return };
-        match Arc::clone(&plane.places).try_acquire_owned() {
-            Ok(place) => {
-                tokio::spawn(connection::run(Arc::clone(&plane), incoming, place));
-            }
-            Err(_) => {
-                plane.counters.add(CounterId::ConnectionsRefused, 1);
-                if let Some(held_back) = plane.told.refused.pass(now_unix_ms()) {
-                    tracing::warn!(held_back, "a connection was refused: transport.connections_max is reached");
-                }
-                incoming.refuse();
-            }
-        }
-    }
-    // Handshakes that start from here on are refused without a task.
-    endpoint.set_server_config(None);
+fn gate(config: &TransportConfig) -> Gate {
+    let handshakes = Allowance::new(config.address_handshakes_per_second, ADDRESS_BURST);
+    let limits = AddressLimits { connections_max: config.address_connections_max, handshakes };
+    Gate::new(Addresses::new(limits, config.connections_max), config.limit_loopback)
 }
 
 fn tell_listening(config: &TransportConfig, address: SocketAddr, identity: &Identity) {
@@ -232,17 +235,52 @@ fn bind(
     config: &TransportConfig,
     identity: &Identity,
     handle: &Handle,
+    plane: &Arc<Plane>,
 ) -> Result<(Endpoint, SocketAddr), TransportError> {
     let address = config.listen;
     let failed = |source| TransportError::Bind { address, source };
     let socket = open_socket(address).map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;
-    let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
-    server.transport_config(Arc::new(quic_config(config)));
+    let doorkeeper = Doorkeeper {
+        plane: Arc::clone(plane),
+        runtime: handle.clone(),
+        retry_handshakes: config.retry_handshakes.into(),
+        handshakes_max: config.handshakes_max.into(),
+        overloaded_next_ns: 0,
+    };
     let _entered = handle.enter();
-    let endpoint =
-        Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime)).map_err(failed)?;
+    let endpoint = Endpoint::start(endpoint_config(config), server_config(config, identity), socket, doorkeeper)
+        .map_err(failed)?;
     Ok((endpoint, bound))
+}
+
+/// What connections are accepted with.
+fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig {
+    let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
+    server
+        .transport_config(Arc::new(quic_config(config)))
+        .migration(config.migration)
+        .max_incoming(ATTEMPTS_WAITING_MAX)
+        .incoming_buffer_size(ATTEMPT_BYTES_MAX)
+        .incoming_buffer_size_total(ATTEMPT_BYTES_MAX * ATTEMPTS_WAITING_MAX as u64 / 4);
+    server
+}
+
+/// With certificate files a server that was restarted still knows its connection ids, and tells clients of its
+/// predecessor at once that their connections are gone; with a certificate made at start they find out by their idle
+/// time-out.
+fn endpoint_config(config: &TransportConfig) -> EndpointConfig {
+    let mut endpoint = match ResetKey::of(&config.certificate) {
+        Some(key) => {
+            let ids = key.connection_ids();
+            let mut endpoint = EndpointConfig::new(Arc::new(key));
+            endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+            endpoint
+        }
+        None => EndpointConfig::default(),
+    };
+    endpoint.min_reset_interval(RESET_INTERVAL);
+    endpoint
 }
 
 fn open_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
@@ -256,9 +294,9 @@ fn open_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn quic_config(config: &TransportConfig) -> quinn::TransportConfig {
+fn quic_config(config: &TransportConfig) -> quinn_proto::TransportConfig {
     let idle_ms = u32::try_from(config.idle_timeout_ms).unwrap_or(u32::MAX);
-    let mut quic = quinn::TransportConfig::default();
+    let mut quic = quinn_proto::TransportConfig::default();
     quic.max_concurrent_bidi_streams(STREAMS_AT_START.into())
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))

@@ -1,22 +1,28 @@
 //! Sessions: one for each welcomed connection, and the table of all of them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lodestone_memory::{CounterId, Status};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use quinn_proto::VarInt;
+use tokio::sync::Notify;
 
+use crate::admission::Place;
 use crate::answers::StreamAnswers;
-use crate::frame::put_close;
+use crate::frame::{FrameKind, put_close};
+use crate::limits::Rate;
 use crate::plane::Plane;
+use crate::quic::Connection;
 use crate::token::{Rights, TOKEN_REVOKED};
 
 /// How long the delivery of a CLOSE frame is waited for before the connection is closed.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
+/// How long a session that ends with the server may take until everything accepted is answered and delivered.
+const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// Revoked tokens that are remembered: 262,144 take about 6 MiB, and a full set refuses rather than forgets.
 const REVOCATIONS_MAX: usize = 1 << 18;
 
@@ -59,17 +65,23 @@ pub(crate) struct Session {
     pub(crate) number: u32,
     pub(crate) rights: Rights,
     pub(crate) plane: Arc<Plane>,
-    pub(crate) connection: quinn::Connection,
+    pub(crate) connection: Connection,
     pub(crate) first: Arc<StreamAnswers>,
     pub(crate) frames: AtomicU64,
     address: SocketAddr,
     connected_unix_ms: u64,
+    moves: Rate,
+    bytes: Rate,
+    /// Streams whose writer has not ended.
+    streams: AtomicU32,
+    streams_ended: Notify,
     end: Mutex<Option<End>>,
     ending: AtomicBool,
+    draining: AtomicBool,
     muted: AtomicBool,
     end_wake: Notify,
     /// The connection's place among those allowed: free again when the last task of the session has ended.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Session {
@@ -77,9 +89,9 @@ impl Session {
         number: u32,
         rights: Rights,
         plane: Arc<Plane>,
-        connection: quinn::Connection,
+        connection: Connection,
         first: StreamAnswers,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Session {
         Session {
             number,
@@ -90,11 +102,67 @@ impl Session {
             first: Arc::new(first),
             frames: AtomicU64::new(0),
             connected_unix_ms: now_unix_ms(),
+            moves: Rate::new(),
+            bytes: Rate::new(),
+            streams: AtomicU32::new(0),
+            streams_ended: Notify::new(),
             end: Mutex::new(None),
             ending: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             muted: AtomicBool::new(false),
             end_wake: Notify::new(),
             _place: place,
+        }
+    }
+
+    /// Takes from what the session may send, or says how long to wait. Moves that pass pay for their bytes too.
+    pub(crate) fn take_allowance(&self, kind: FrameKind, bytes: u64) -> Result<(), Duration> {
+        let (moves, limit_bytes) = (self.plane.session_moves, self.plane.session_bytes);
+        if moves.is_none() && limit_bytes.is_none() {
+            return Ok(());
+        }
+        let now_ns = self.plane.now_ns();
+        if let Some(allowance) = limit_bytes {
+            // Nothing is taken yet: a wait for moves must not be paid for with bytes.
+            self.bytes.take(allowance, now_ns, 0)?;
+        }
+        if let (Some(allowance), FrameKind::Move | FrameKind::Release) = (moves, kind) {
+            self.moves.take(allowance, now_ns, 1)?;
+        }
+        match limit_bytes {
+            Some(allowance) => self.bytes.take(allowance, now_ns, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the session may send this too, and takes it. Nothing of the stream is read meanwhile, so QUIC holds
+    /// the client.
+    pub(crate) async fn allowed(&self, kind: FrameKind, bytes: u64) {
+        self.plane.counters.add(CounterId::SessionsThrottled, 1);
+        while let Err(wait) = self.take_allowance(kind, bytes) {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.connection.closed() => return,
+            }
+        }
+    }
+
+    /// A stream's writer begins.
+    pub(crate) fn stream_begins(&self) {
+        self.streams.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A stream's writer has ended.
+    pub(crate) fn stream_ended(&self) {
+        self.streams.fetch_sub(1, Ordering::AcqRel);
+        self.streams_ended.notify_one();
+    }
+
+    /// Reads no more, and waits until all streams but the first have delivered what they owe and their FIN.
+    async fn drain(&self) {
+        self.connection.halt_reading();
+        while self.streams.load(Ordering::Acquire) > 1 {
+            self.streams_ended.notified().await;
         }
     }
 
@@ -106,7 +174,10 @@ impl Session {
         }
         match &end {
             End::Client { .. } => self.muted.store(true, Ordering::Release),
-            End::Server { status, text, .. } => self.count(*status, text),
+            End::Server { status, text, .. } => {
+                self.draining.store(*status == Status::ShuttingDown, Ordering::Release);
+                self.count(*status, text);
+            }
         }
         *first = Some(end);
         self.ending.store(true, Ordering::Release);
@@ -144,6 +215,11 @@ impl Session {
         self.ending.load(Ordering::Acquire) && !self.is_muted()
     }
 
+    /// Whether the session ends with the server: then everything that was read is still answered.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
     /// Whether the client sent CLOSE, after which nothing more is answered.
     pub(crate) fn is_muted(&self) -> bool {
         self.muted.load(Ordering::Acquire)
@@ -165,19 +241,36 @@ impl Session {
             End::Client { status } => {
                 // The client's other streams may still be on their way to the engine.
                 let _ = tokio::time::timeout(CLOSE_WAIT, self.connection.closed()).await;
-                self.connection.close(quinn::VarInt::from_u32(0), b"");
+                self.connection.close(VarInt::from_u32(0), b"");
                 status
             }
             End::Server { status, text, at } => {
                 let mut frame = Vec::new();
                 put_close(&mut frame, self.number, status, &text);
                 let answers = at.unwrap_or_else(|| Arc::clone(&self.first));
-                if answers.close(frame) {
+                if status == Status::ShuttingDown {
+                    self.farewell(&answers, frame).await;
+                } else if answers.close(frame, false) {
                     let _ = tokio::time::timeout(CLOSE_WAIT, answers.ended()).await;
                 }
-                self.connection.close(u32::from(status.code()).into(), text.as_bytes());
+                self.connection.close(close_code(status), text.as_bytes());
                 status.code()
             }
+        }
+    }
+
+    /// Answers everything accepted, on every stream, and says CLOSE behind it; gives up after [`DRAIN_WAIT`].
+    async fn farewell(&self, answers: &StreamAnswers, frame: Vec<u8>) {
+        let delivered = tokio::time::timeout(DRAIN_WAIT, async {
+            // Before reading ends, or the stream would end without it.
+            let open = answers.close(frame, true);
+            self.drain().await;
+            if open {
+                answers.ended().await;
+            }
+        });
+        if delivered.await.is_ok() {
+            self.plane.counters.add(CounterId::SessionsDrained, 1);
         }
     }
 
@@ -192,6 +285,11 @@ impl Session {
             node_last: self.rights.node_last,
         }
     }
+}
+
+/// The application code that a connection is closed with.
+pub(crate) fn close_code(status: Status) -> VarInt {
+    VarInt::from_u32(u32::from(status.code()))
 }
 
 /// Milliseconds since 1970; 0 where the clock stands before.
@@ -209,22 +307,52 @@ pub(crate) enum NotOpened {
     ShuttingDown,
 }
 
-#[derive(Default)]
 struct Table {
-    live: BTreeMap<u32, Arc<Session>>,
+    /// A session lies at its number modulo the length, which is a power of two and at least twice as many as there may
+    /// be: found, added and removed in one step, in memory taken at start.
+    live: Vec<Option<Arc<Session>>>,
     revoked: BTreeSet<u64>,
     last_number: u32,
     closed: bool,
 }
 
+impl Table {
+    fn place(&self, number: u32) -> usize {
+        number as usize & (self.live.len() - 1)
+    }
+
+    fn find(&self, number: u32) -> Option<&Arc<Session>> {
+        self.live[self.place(number)].as_ref().filter(|session| session.number == number)
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.live.iter().flatten()
+    }
+
+    /// The next number whose place is free; at least every second one is.
+    fn free_number(&self) -> u32 {
+        let mut number = self.last_number.wrapping_add(1);
+        while number == 0 || self.live[self.place(number)].is_some() {
+            number = number.wrapping_add(1);
+        }
+        number
+    }
+}
+
 /// All live sessions, and the tokens that open no more. The lock is held for moments only: to find, add, remove or
 /// list. A rollback holds it too, so that a session sees either the earlier revision and then the notice, or the later.
-#[derive(Default)]
 pub(crate) struct Sessions {
     table: Mutex<Table>,
 }
 
 impl Sessions {
+    /// Room for this many.
+    pub(crate) fn new(sessions_max: u32) -> Sessions {
+        let mut live = Vec::new();
+        live.resize_with((sessions_max as usize * 2).next_power_of_two(), || None);
+        Sessions { table: Mutex::new(Table { live, revoked: BTreeSet::new(), last_number: 0, closed: false }) }
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,27 +367,30 @@ impl Sessions {
         if rights.nonce.is_some_and(|nonce| table.revoked.contains(&nonce)) {
             return Err(NotOpened::Revoked);
         }
-        // There are far fewer places than numbers, so a free one is near.
-        let mut number = table.last_number.wrapping_add(1);
-        while number == 0 || table.live.contains_key(&number) {
-            number = number.wrapping_add(1);
-        }
+        let number = table.free_number();
         table.last_number = number;
         let session = Arc::new(make(number));
-        table.live.insert(number, Arc::clone(&session));
+        let place = table.place(number);
+        table.live[place] = Some(Arc::clone(&session));
         Ok(session)
     }
 
     pub(crate) fn remove(&self, number: u32) {
-        self.table().live.remove(&number);
+        let mut table = self.table();
+        if table.find(number).is_some() {
+            let place = table.place(number);
+            table.live[place] = None;
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<SessionInfo> {
-        self.table().live.values().map(|session| session.info()).collect()
+        let mut list: Vec<SessionInfo> = self.table().sessions().map(|session| session.info()).collect();
+        list.sort_unstable_by_key(|info| info.session);
+        list
     }
 
     pub(crate) fn close(&self, number: u32, status: Status, text: &str) -> bool {
-        match self.table().live.get(&number) {
+        match self.table().find(number) {
             Some(session) => {
                 session.close(status, text.to_owned());
                 true
@@ -274,14 +405,14 @@ impl Sessions {
             return false;
         }
         table.revoked.insert(nonce);
-        for session in table.live.values().filter(|session| session.rights.nonce == Some(nonce)) {
+        for session in table.sessions().filter(|session| session.rights.nonce == Some(nonce)) {
             session.close(Status::Unauthorized, TOKEN_REVOKED.0);
         }
         true
     }
 
     pub(crate) fn rolled_back(&self, revision: u64) {
-        for session in self.table().live.values() {
+        for session in self.table().sessions() {
             if !session.first.rolled_back(revision) {
                 session.close(Status::SlowConsumer, "the answers of the first stream are not taken");
             }
@@ -292,7 +423,7 @@ impl Sessions {
     pub(crate) fn shut_down(&self) {
         let mut table = self.table();
         table.closed = true;
-        for session in table.live.values() {
+        for session in table.sessions() {
             session.close(Status::ShuttingDown, SHUTTING_DOWN_TEXT);
         }
     }

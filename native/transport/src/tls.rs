@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use quinn::crypto::rustls::QuicServerConfig;
+use quinn_proto::crypto::rustls::QuicServerConfig;
 use rcgen::{CertificateParams, CertifiedKey, DnType, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};

@@ -1,17 +1,15 @@
 //! The task that carries a stream's answers into QUIC.
 
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use lodestone_memory::CounterId;
-use quinn::{SendStream, WriteError};
 
 use crate::answers::{StreamAnswers, Work};
+use crate::quic::{SendStream, WriteError};
 use crate::session::Session;
 
 /// Sends what `answers` owes until the stream is finished, stopped by the client, or lost with its connection.
 pub(crate) async fn run(session: Arc<Session>, answers: Arc<StreamAnswers>, mut stream: SendStream) {
-    let mut stopped = pin!(stream.stopped());
     let mut buffer = Vec::new();
     loop {
         let work = if session.is_muted() { Work::Stop } else { answers.take(&mut buffer) };
@@ -25,23 +23,24 @@ pub(crate) async fn run(session: Arc<Session>, answers: Arc<StreamAnswers>, mut 
             }
             Work::Close(frame) => {
                 if stream.write_all(&frame).await.is_ok() {
-                    finish(&mut stream, stopped.as_mut()).await;
+                    finish(&mut stream).await;
                 }
                 break;
             }
             Work::Finish => {
-                finish(&mut stream, stopped.as_mut()).await;
+                finish(&mut stream).await;
                 break;
             }
             Work::Stop => break,
             Work::Wait => tokio::select! {
                 biased;
                 () = answers.work() => {}
-                _ = &mut stopped => break,
+                () = stream.stopped() => break,
             },
         }
     }
     answers.mute();
+    session.stream_ended();
 }
 
 async fn send(answers: &StreamAnswers, stream: &mut SendStream, bytes: &[u8]) -> Result<(), WriteError> {
@@ -55,8 +54,8 @@ async fn send(answers: &StreamAnswers, stream: &mut SendStream, bytes: &[u8]) ->
 }
 
 /// Sends FIN and waits until the client has everything, or wants nothing more, or is gone.
-async fn finish<T>(stream: &mut SendStream, stopped: Pin<&mut impl Future<Output = T>>) {
-    if stream.finish().is_ok() {
-        stopped.await;
+async fn finish(stream: &mut SendStream) {
+    if stream.finish() {
+        stream.stopped().await;
     }
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use lodestone_memory::{CounterId, RecordKind, Status};
+use lodestone_transport::StreamCredit;
 
 #[tokio::test]
 async fn every_frame_is_answered_as_the_contract_says() {
@@ -118,7 +119,9 @@ async fn acks_are_cumulative_and_the_last_move_is_covered_even_when_refused() {
 
 #[tokio::test]
 async fn a_hundred_and_twenty_eight_streams_are_open_at_once_and_credited_again() {
-    let bench = Bench::start();
+    let mut setup = Setup::default();
+    setup.config.stream_credit = StreamCredit::AtWelcome;
+    let bench = setup.start();
     let client = bench.session().await;
     assert_eq!(client.welcome.u32(4), 128);
     let mut open = Vec::new();
@@ -145,8 +148,29 @@ async fn a_hundred_and_twenty_eight_streams_are_open_at_once_and_credited_again(
 }
 
 #[tokio::test]
-async fn one_stream_that_ends_is_credited_at_once_also_when_it_was_stopped() {
+async fn all_streams_are_granted_with_the_first_byte_of_a_second_one() {
     let bench = Bench::start();
+    let client = bench.session().await;
+    let mut open = Vec::new();
+    for _ in 0..12 {
+        open.push(client.stream().await);
+    }
+    open[0].0.write_all(&move_frame(0, client.session, 0, 1, &[])).await.unwrap();
+    for _ in 12..127 {
+        open.push(client.stream().await);
+    }
+    for (index, (send, receive)) in open.iter_mut().enumerate() {
+        let counter = u64::from(index == 0);
+        send.write_all(&move_frame(0, client.session, counter, index as u32, &[])).await.unwrap();
+        until_acked(receive, counter).await;
+    }
+}
+
+#[tokio::test]
+async fn one_stream_that_ends_is_credited_at_once_also_when_it_was_stopped() {
+    let mut setup = Setup::default();
+    setup.config.stream_credit = StreamCredit::AtWelcome;
+    let bench = setup.start();
     let client = bench.session().await;
     let mut open = Vec::new();
     for _ in 0..127 {

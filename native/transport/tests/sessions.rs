@@ -292,6 +292,7 @@ async fn an_engine_that_is_gone_closes_the_session_with_internal() {
 async fn a_silent_connection_times_out_and_a_held_one_without_hello_is_closed() {
     let mut setup = Setup::default();
     setup.config.idle_timeout_ms = 300;
+    setup.config.handshake_timeout_ms = 300;
     let bench = setup.start();
     let silent = bench.session().await;
     let held = bench

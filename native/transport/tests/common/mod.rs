@@ -1,6 +1,8 @@
 //! A test's own engine and a raw client that can also speak nonsense.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this")]
 
+pub mod half_open;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};

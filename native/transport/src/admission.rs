@@ -1,0 +1,149 @@
+//! Who may begin a handshake: new connections are the first thing an overloaded server does without.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lodestone_memory::CounterId;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::connection;
+use crate::limits::{Addresses, OverLimit};
+use crate::plane::Plane;
+use crate::quic::{Acceptor, Attempt, Connection, Verdict};
+use crate::session::now_unix_ms;
+
+/// Between two handshakes that begin while packets come faster than they are handled: a hundred a second.
+const OVERLOADED_INTERVAL_NS: u64 = 10_000_000;
+
+/// The table of addresses, for the driver that lets connections in and the sessions that end.
+pub(crate) struct Gate {
+    addresses: Mutex<Addresses>,
+    /// Connections from this machine are limited like all others.
+    limit_loopback: bool,
+}
+
+impl Gate {
+    pub(crate) fn new(addresses: Addresses, limit_loopback: bool) -> Gate {
+        Gate { addresses: Mutex::new(addresses), limit_loopback }
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, address: SocketAddr, now_ns: u64) -> Result<(), OverLimit> {
+        if self.is_exempt(address) { Ok(()) } else { self.addresses().enter(address, now_ns) }
+    }
+
+    fn leave(&self, address: SocketAddr) {
+        if !self.is_exempt(address) {
+            self.addresses().leave(address);
+        }
+    }
+
+    fn is_exempt(&self, address: SocketAddr) -> bool {
+        !self.limit_loopback && address.ip().to_canonical().is_loopback()
+    }
+}
+
+/// What a connection holds while it lasts: its place among all and its count among those of its address. Given back
+/// when it is dropped.
+pub(crate) struct Place {
+    plane: Arc<Plane>,
+    address: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.plane.gate.leave(self.address);
+    }
+}
+
+/// A handshake under way, counted until it is dropped.
+pub(crate) struct Handshake(Arc<Plane>);
+
+impl Handshake {
+    fn begin(plane: &Arc<Plane>) -> Handshake {
+        plane.handshakes.fetch_add(1, Ordering::Relaxed);
+        plane.counters.add(CounterId::HandshakesLive, 1);
+        Handshake(Arc::clone(plane))
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Ordering::Relaxed);
+        self.0.counters.subtract(CounterId::HandshakesLive, 1);
+    }
+}
+
+/// Judges attempts in the order of their price: what costs nothing to refuse is refused first.
+pub(crate) struct Doorkeeper {
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) runtime: Handle,
+    /// Handshakes under way from which on an address must be proven.
+    pub(crate) retry_handshakes: u64,
+    /// Handshakes under way from which on attempts get no answer.
+    pub(crate) handshakes_max: u64,
+    /// While packets come faster than they are handled: when the next handshake may begin.
+    pub(crate) overloaded_next_ns: u64,
+}
+
+impl Doorkeeper {
+    /// Newcomers stand back while there is too much to do, but nobody who floods can lock them out.
+    fn may_begin_though_overloaded(&mut self) -> bool {
+        let now_ns = self.plane.now_ns();
+        let may = now_ns >= self.overloaded_next_ns;
+        if may {
+            self.overloaded_next_ns = now_ns + OVERLOADED_INTERVAL_NS;
+        }
+        may
+    }
+
+    fn enter(&self, address: SocketAddr) -> Verdict<(Place, Handshake)> {
+        let plane = &self.plane;
+        let Ok(permit) = Arc::clone(&plane.places).try_acquire_owned() else {
+            plane.counters.add(CounterId::ConnectionsRefused, 1);
+            if let Some(held_back) = plane.told.refused.pass(now_unix_ms()) {
+                tracing::warn!(held_back, "a connection was refused: transport.connections_max is reached");
+            }
+            return Verdict::Refuse;
+        };
+        if let Err(reason) = plane.gate.enter(address, plane.now_ns()) {
+            tracing::debug!(%address, ?reason, "a limit of its address is reached");
+            plane.counters.add(CounterId::ConnectionsLimited, 1);
+            return Verdict::Refuse;
+        }
+        let place = Place { plane: Arc::clone(plane), address, _permit: permit };
+        Verdict::Accept((place, Handshake::begin(plane)))
+    }
+}
+
+impl Acceptor for Doorkeeper {
+    type Ticket = (Place, Handshake);
+
+    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket> {
+        let counters = self.plane.counters;
+        let under_way = self.plane.handshakes.load(Ordering::Relaxed);
+        if under_way >= self.handshakes_max || (attempt.overloaded && !self.may_begin_though_overloaded()) {
+            counters.add(CounterId::ConnectionsShed, 1);
+            return Verdict::Ignore;
+        }
+        if !attempt.proven && under_way >= self.retry_handshakes {
+            counters.add(CounterId::ConnectionsRetried, 1);
+            return Verdict::Retry;
+        }
+        self.enter(attempt.address)
+    }
+
+    fn accepted(&mut self, connection: Connection, (place, handshake): Self::Ticket) {
+        self.runtime.spawn(connection::run(Arc::clone(&self.plane), connection, place, handshake));
+    }
+
+    fn failed(&mut self, _ticket: Self::Ticket) {
+        self.plane.counters.add(CounterId::HandshakesFailed, 1);
+    }
+}

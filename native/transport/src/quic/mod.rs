@@ -1,0 +1,16 @@
+//! QUIC with one task for each socket: quinn's protocol crate, driven by a loop of our own.
+//!
+//! The task reads the socket in batches, hands every packet to its connection, and then lets each connection that has
+//! something to do send, so that whatever a batch of packets brought about leaves together. Connections have no task,
+//! no timer and no queue of their own: what an idle one holds is its protocol state. Why: decision 0017.
+
+mod connection;
+mod driver;
+mod packets;
+mod socket;
+mod stream;
+mod timers;
+
+pub(crate) use connection::Connection;
+pub(crate) use driver::{Acceptor, Attempt, Endpoint, Verdict};
+pub(crate) use stream::{ReadError, RecvStream, SendStream, WriteError};

@@ -1,0 +1,142 @@
+//! Hostile clients: what becomes of them is stated, and nobody else loses or waits for anything.
+
+mod common;
+
+use std::time::Duration;
+
+use common::half_open::HalfOpen;
+use common::*;
+use lodestone_memory::CounterId;
+use tokio::task::JoinHandle;
+
+const NEIGHBOURS: usize = 4;
+const MOVES_EACH: u64 = 150;
+
+/// Well-behaved sessions: one move in flight each, every one acknowledged.
+async fn neighbours_are_served(bench: &Bench) {
+    let mut tasks = Vec::new();
+    for index in 0..NEIGHBOURS {
+        let mut client = bench.session().await;
+        tasks.push(tokio::spawn(async move {
+            for counter in 1..=MOVES_EACH {
+                let node = 500 + index as u32;
+                client.send.write_all(&move_frame(0, client.session, counter, node, &[])).await.unwrap();
+                let answers = until_acked(&mut client.receive, counter).await;
+                assert!(answers.iter().all(|answer| answer.kind == ACK), "{answers:?}");
+            }
+        }));
+    }
+    for task in tasks {
+        watched("a neighbour", task).await.unwrap();
+    }
+}
+
+/// The hostile client is still at it.
+fn assert_goes_on<T>(hostile: &JoinHandle<T>) {
+    assert!(!hostile.is_finished(), "the hostile client was to go on meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_reads_is_read_no_further_and_closed() {
+    let mut setup = Setup::default();
+    setup.config.slow_consumer_ms = 3000;
+    let bench = setup.start();
+    let connection = bench.connect_with(|transport| {
+        transport.stream_receive_window(1000_u32.into());
+    });
+    let mut hostile = Client::welcomed(connection.await, &[]).await;
+    let connection = hostile.connection.clone();
+    let asking = tokio::spawn(async move {
+        for counter in 1.. {
+            if hostile.send.write_all(&pair_frame(READ, 0, hostile.session, counter, 1, 0)).await.is_err() {
+                break;
+            }
+        }
+        hostile.receive
+    });
+    until("its buffer is full", || bench.engine.seen().len() >= 230).await;
+    neighbours_are_served(&bench).await;
+    assert_eq!(closed(&connection).await.0, 15);
+    let of_the_hostile = bench.engine.seen().iter().filter(|seen| seen.node == 1).count();
+    assert!(of_the_hostile < 300, "{of_the_hostile}");
+    assert_eq!(bench.counters.get(CounterId::SlowConsumersClosed), 1);
+    drop(asking.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_floods_is_held_to_its_rate() {
+    let mut setup = Setup::default();
+    setup.config.session_moves_per_second = 1000;
+    let bench = setup.start();
+    let mut hostile = bench.session().await;
+    let flooding: JoinHandle<()> = tokio::spawn(async move {
+        let burst: Vec<Vec<u8>> =
+            (1..1_000_000).map(|counter| move_frame(0, hostile.session, counter, 1, &[])).collect();
+        for frame in burst {
+            hostile.send.write_all(&frame).await.unwrap();
+        }
+    });
+    until("it is held", || bench.counters.get(CounterId::SessionsThrottled) > 0).await;
+    neighbours_are_served(&bench).await;
+    assert_goes_on(&flooding);
+    flooding.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_floods_without_a_limit_is_held_by_flow_control() {
+    let bench = Setup { channel_batches: 4, ..Setup::default() }.start();
+    let hostile = bench.session().await;
+    let mut floods: Vec<JoinHandle<()>> = Vec::new();
+    for _ in 0..8 {
+        let (mut send, receive) = hostile.stream().await;
+        let session = hostile.session;
+        floods.push(tokio::spawn(async move {
+            for counter in 0.. {
+                send.write_all(&move_frame(0, session, counter, 1, &[7; 200])).await.unwrap();
+            }
+            drop(receive);
+        }));
+        // The first byte of a second stream brings the credit for the others.
+        tokio::task::yield_now().await;
+    }
+    until("the flood is here", || bench.engine.seen().len() > 1000).await;
+    neighbours_are_served(&bench).await;
+    for flood in &floods {
+        assert_goes_on(flood);
+        flood.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_opens_all_streams_and_stalls_holds_only_its_own() {
+    let bench = Bench::start();
+    let hostile = bench.session().await;
+    let mut stalled = Vec::new();
+    for _ in 0..127 {
+        let (mut send, receive) = hostile.stream().await;
+        // The start of a frame, and then nothing more.
+        send.write_all(&move_frame(0, hostile.session, 0, 1, &[1; 200])[..100]).await.unwrap();
+        stalled.push((send, receive));
+    }
+    neighbours_are_served(&bench).await;
+    // It broke no rule: whoever goes on is served, stream by stream.
+    until("the neighbours are gone", || bench.server.sessions().len() == 1).await;
+    assert_eq!(bench.server.sessions()[0].session, hostile.session);
+    for (send, receive) in &mut stalled {
+        send.write_all(&move_frame(0, hostile.session, 0, 1, &[1; 200])[100..]).await.unwrap();
+        until_acked(receive, 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_that_never_end_are_bounded_and_time_out() {
+    let mut setup = Setup::default();
+    setup.config.handshakes_max = 50;
+    setup.config.handshake_timeout_ms = 5000;
+    let bench = setup.start();
+    let _half_open = HalfOpen::begin(&bench, 45).await;
+    neighbours_are_served(&bench).await;
+    until("they time out", || bench.counters.get(CounterId::HandshakesLive) == 0).await;
+    assert_eq!(bench.counters.get(CounterId::HandshakesFailed), 45);
+    tokio::time::timeout(Duration::from_secs(30), bench.session()).await.unwrap();
+}

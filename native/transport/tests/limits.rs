@@ -1,0 +1,230 @@
+//! Limits of addresses, handshakes and sessions, and what QUIC does for a port that anybody can reach.
+
+mod common;
+
+use std::time::Duration;
+
+use common::half_open::HalfOpen;
+use common::*;
+use lodestone_memory::{CounterId, Status};
+use lodestone_transport::TransportConfig;
+
+fn with(adjust: impl FnOnce(&mut TransportConfig)) -> Bench {
+    let mut setup = Setup::default();
+    adjust(&mut setup.config);
+    setup.start()
+}
+
+async fn try_connect(bench: &Bench) -> Result<quinn::Connection, quinn::ConnectionError> {
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = client_config(bench.server.certificate_der(), b"lodestone/1", |_| {});
+    let connecting = endpoint.connect_with(config, bench.server.local_address(), "localhost").unwrap();
+    watched("a connection or its refusal", connecting).await
+}
+
+async fn move_is_acked(client: &mut Client, counter: u64) {
+    client.send.write_all(&move_frame(0, client.session, counter, 5, &[])).await.unwrap();
+    until_acked(&mut client.receive, counter).await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_one_more_when_one_ends() {
+    let bench = with(|config| {
+        config.limit_loopback = true;
+        config.address_connections_max = 2;
+    });
+    let (one, _two) = (bench.session().await, bench.session().await);
+    let error = try_connect(&bench).await.unwrap_err().to_string();
+    assert!(error.contains("refused"), "{error}");
+    assert_eq!(bench.counters.get(CounterId::ConnectionsLimited), 1);
+    one.connection.close(0_u32.into(), b"");
+    until("it is gone", || bench.server.sessions().len() == 1).await;
+    let third = watched("a free place", async {
+        loop {
+            if let Ok(connection) = try_connect(&bench).await {
+                return connection;
+            }
+        }
+    });
+    Client::welcomed(third.await, &[]).await;
+}
+
+#[tokio::test]
+async fn an_address_begins_so_many_handshakes_in_a_second() {
+    let bench = with(|config| {
+        config.limit_loopback = true;
+        config.address_handshakes_per_second = 1;
+    });
+    let mut refused = 0;
+    for _ in 0..20 {
+        refused += u64::from(try_connect(&bench).await.is_err());
+    }
+    assert!(refused > 0, "twenty in less than twenty seconds");
+    assert_eq!(bench.counters.get(CounterId::ConnectionsLimited), refused);
+}
+
+#[tokio::test]
+async fn this_machine_is_exempt_unless_it_is_asked_for() {
+    let bench = with(|config| {
+        config.address_connections_max = 1;
+        config.address_handshakes_per_second = 1;
+    });
+    for _ in 0..10 {
+        try_connect(&bench).await.unwrap();
+    }
+    assert_eq!(bench.counters.get(CounterId::ConnectionsLimited), 0);
+}
+
+#[tokio::test]
+async fn with_a_threshold_of_none_every_client_proves_its_address() {
+    let bench = with(|config| config.retry_handshakes = 0);
+    for count in 1..=3 {
+        let mut client = bench.session().await;
+        move_is_acked(&mut client, 1).await;
+        assert_eq!(bench.counters.get(CounterId::ConnectionsRetried), count);
+    }
+}
+
+#[tokio::test]
+async fn addresses_are_proven_only_while_many_handshakes_are_under_way() {
+    let bench = with(|config| config.retry_handshakes = 2);
+    bench.session().await;
+    assert_eq!(bench.counters.get(CounterId::ConnectionsRetried), 0);
+    let _half_open = HalfOpen::begin(&bench, 2).await;
+    let mut client = bench.session().await;
+    move_is_acked(&mut client, 1).await;
+    assert_eq!(bench.counters.get(CounterId::ConnectionsRetried), 1);
+}
+
+#[tokio::test]
+async fn beyond_the_limit_of_handshakes_attempts_get_no_answer_until_those_under_way_time_out() {
+    let bench = with(|config| {
+        config.handshakes_max = 2;
+        config.handshake_timeout_ms = 1500;
+    });
+    let mut client = bench.session().await;
+    let _half_open = HalfOpen::begin(&bench, 2).await;
+    let waiting = bench.session();
+    let shed = until("an attempt is ignored", || bench.counters.get(CounterId::ConnectionsShed) > 0);
+    let (mut late, ()) = tokio::join!(waiting, async {
+        shed.await;
+        move_is_acked(&mut client, 1).await;
+    });
+    // It asked again, as QUIC clients do, and had its turn.
+    move_is_acked(&mut late, 1).await;
+    assert_eq!(bench.counters.get(CounterId::HandshakesFailed), 2);
+    until("none is under way", || bench.counters.get(CounterId::HandshakesLive) == 0).await;
+}
+
+#[tokio::test]
+async fn a_session_over_its_rate_waits_and_loses_nothing() {
+    let bench = with(|config| config.session_moves_per_second = 400);
+    let mut client = bench.session().await;
+    for counter in 1..=300 {
+        client.send.write_all(&move_frame(0, client.session, counter, 5, &[])).await.unwrap();
+    }
+    until_acked(&mut client.receive, 300).await;
+    let counters: Vec<_> = bench.engine.seen().iter().map(|seen| seen.counter).collect();
+    assert_eq!(counters, (1..=300).collect::<Vec<_>>());
+    assert!(bench.counters.get(CounterId::SessionsThrottled) > 0, "a hundred at once, and 200 more");
+}
+
+#[tokio::test]
+async fn a_session_over_its_rate_holds_up_no_other() {
+    let bench = with(|config| config.session_moves_per_second = 1);
+    let mut flooding = bench.session().await;
+    let session = flooding.session;
+    let burst: Vec<u8> = (1..=100).flat_map(|counter| move_frame(0, session, counter, 5, &[])).collect();
+    flooding.send.write_all(&burst).await.unwrap();
+    until("it waits", || bench.counters.get(CounterId::SessionsThrottled) > 0).await;
+    for _ in 0..10 {
+        move_is_acked(&mut bench.session().await, 1).await;
+    }
+    assert!(bench.engine.seen().len() < 60, "100 moves take 99 seconds");
+}
+
+#[tokio::test]
+async fn bytes_have_a_rate_of_their_own() {
+    let bench = with(|config| config.session_bytes_per_second = 1);
+    let mut client = bench.session().await;
+    let session = client.session;
+    let reads = [pair_frame(READ, 0, session, 1, 1, 0), pair_frame(READ, 0, session, 2, 1, 0)].concat();
+    client.send.write_all(&reads).await.unwrap();
+    assert_eq!(next(&mut client.receive).await.unwrap().counter, 1, "a frame larger than the rate passes once");
+    until("the next waits", || bench.counters.get(CounterId::SessionsThrottled) > 0).await;
+    assert_eq!(bench.engine.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn datagrams_over_the_rate_are_dropped_and_those_that_asked_are_told() {
+    let bench = with(|config| config.session_moves_per_second = 1);
+    let client = bench.session().await;
+    for counter in 1..=5 {
+        client.datagram(move_frame(ACK_EACH, client.session, counter, 5, &[]));
+    }
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(client.answer_datagram().await);
+    }
+    let told = |answer: &&Answer| answer.kind == REJECT && answer.u16(0) == Status::Overloaded.code();
+    let dropped = answers.iter().filter(told).count() as u64;
+    assert!((1..=4).contains(&dropped), "{answers:?}");
+    assert_eq!(bench.counters.get(CounterId::DatagramsShed), dropped);
+    assert_eq!(bench.counters.get(CounterId::DatagramsDropped), dropped);
+    assert_eq!(bench.engine.seen().len() as u64, 5 - dropped);
+}
+
+#[tokio::test]
+async fn a_client_goes_on_from_another_address() {
+    let bench = Bench::start();
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = client_config(bench.server.certificate_der(), b"lodestone/1", |_| {});
+    let connection = endpoint.connect_with(config, bench.server.local_address(), "localhost").unwrap().await.unwrap();
+    let mut client = Client::welcomed(connection, &[]).await;
+    move_is_acked(&mut client, 1).await;
+    endpoint.rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    move_is_acked(&mut client, 2).await;
+    assert_eq!(bench.server.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn keys_are_renewed_whenever_the_client_asks() {
+    let bench = Bench::start();
+    let mut client = bench.session().await;
+    for counter in 1..=10 {
+        client.connection.force_key_update();
+        move_is_acked(&mut client, counter).await;
+    }
+}
+
+#[test]
+fn a_server_that_was_killed_and_started_again_resets_the_connections_of_its_predecessor() {
+    let folder = tempfile::tempdir().unwrap();
+    let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate_file, key_file) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate_file, issued.cert.pem()).unwrap();
+    std::fs::write(&key_file, issued.signing_key.serialize_pem()).unwrap();
+    let certificate = lodestone_transport::Certificate::Pem { certificate_file, key_file };
+    let start = |listen: std::net::SocketAddr| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let mut setup = Setup::default();
+        setup.config.certificate = certificate.clone();
+        setup.config.listen = listen;
+        let bench = runtime.block_on(async { setup.try_start() });
+        (bench, runtime)
+    };
+    let (first, killed) = start("127.0.0.1:0".parse().unwrap());
+    let first = first.unwrap();
+    let clients = tokio::runtime::Runtime::new().unwrap();
+    let mut client = clients.block_on(first.session());
+    // No farewell: its tasks are gone between two packets.
+    killed.shutdown_timeout(Duration::from_secs(10));
+    let (second, _runtime) = start(first.server.local_address());
+    let second = second.unwrap();
+    let error = clients.block_on(async {
+        let _ = client.send.write_all(&move_frame(0, client.session, 1, 5, &[])).await;
+        watched("the reset", client.connection.closed()).await
+    });
+    assert_eq!(error, quinn::ConnectionError::Reset);
+    drop((first, second));
+}
