@@ -2,7 +2,8 @@
 # What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
 # rollbacks), a stand-alone engine killed a thousand times under its readers and under those who send it commands, JVMs that do so
-# killed a thousand times, 200,000 files of arbitrary bytes attached to and written to.
+# killed a thousand times, 200,000 files of arbitrary bytes attached to and written to, and 50,000 connections with churn for ten
+# minutes (SOAK_CONNECTIONS, SOAK_SECONDS).
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind
@@ -42,4 +43,10 @@ ci/step.sh attach "$kill_rounds kills each of engines and of JVMs attached to th
     -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -Dsurefire.failIfNoSpecifiedTests=false \
     -Dtest='AttachProcessTest,AttachKillTest,RegionBytesTest' -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files" ||
     fail 'attaching failed' 'What to do: see above; the message names the seed.'
-passed 'models, killed producers, memcheck, massif and attaching'
+
+soak_connections=${SOAK_CONNECTIONS:-50000}
+soak_seconds=${SOAK_SECONDS:-600}
+echo "== $soak_connections connections for $soak_seconds s, 1 % of them new each second"
+python3 ci/soak-quic.py "$soak_connections" "$soak_seconds" ||
+    fail 'the soak failed' 'What to do: see its summary: memory within 1 %, file descriptors the same, every move answered.'
+passed 'models, killed producers, memcheck, massif, attaching and the soak'
