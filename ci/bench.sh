@@ -52,8 +52,8 @@ killed() {
     LODESTONE_FAULT_ROUNDS=$rounds cargo test --manifest-path native/Cargo.toml "${@:3}" --locked -p lodestone-memory --lib \
         rings::faults::producers_killed_at_any_instruction -- --nocapture | tee target/logs/killed.log | grep ' kills, ' >&2
     sed -nE 's/^([0-9]+) kills, ([0-9]+) records, ([0-9]+) claims repaired$/\1 \2 \3/p' target/logs/killed.log |
-        while read -r done records repaired; do
-            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$done"
+        while read -r killed records repaired; do
+            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$killed"
             printf '"kills.records": {"unit": "records", "rounds": [%s]}, ' "$records"
             printf '"kills.repaired": {"unit": "claims", "rounds": [%s]}, ' "$repaired"
             # Counted by assertions: with one of these the test would have ended before it came to its count.
