@@ -11,11 +11,14 @@ import dev.lodestone.EngineState;
 import dev.lodestone.NativeLibraryException;
 import dev.lodestone.SlotBusyException;
 import dev.lodestone.StateHash;
+import dev.lodestone.Status;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -74,12 +77,20 @@ public final class Region {
 
         /** Gives the memory up after a fault: from now on there are zeros. */
         void giveUp();
+
+        /**
+         * Whether the memory may be written.
+         *
+         * @return false when a write would end this process
+         */
+        boolean isWritable();
     }
 
     private final long base;
     private final RegionLayout layout;
     private final long generation;
     private final Owner owner;
+    private final List<Producer> producersHere = new ArrayList<>();
     private volatile boolean lost;
 
     /**
@@ -202,6 +213,27 @@ public final class Region {
      */
     public int producersMax() {
         return (int) layout.items(RegionLayout.PRODUCERS);
+    }
+
+    /**
+     * The producers that this process has registered through this object, and that have not left. Whoever registers, leaves or
+     * takes the memory away holds its monitor: so none is forgotten.
+     *
+     * @return the list itself
+     */
+    List<Producer> producersHere() {
+        return producersHere;
+    }
+
+    /**
+     * Refuses to go on where writing would end this process.
+     *
+     * @throws EngineException when the engine was attached to for reading only
+     */
+    void requireWritable() {
+        if (owner != null && !owner.isWritable()) {
+            throw new EngineException(Status.READ_ONLY, "this engine was attached to for reading only");
+        }
     }
 
     /**
@@ -453,12 +485,28 @@ public final class Region {
      *
      * @throws EngineClosedException when the engine is closed
      * @throws EnginePoisonedException when it has failed
+     * @throws EngineGoneException when its process ended
      */
     public void requireAlive() {
-        if (state() == EngineState.POISONED) {
+        EngineState state = state();
+        if (state == EngineState.POISONED) {
             throw new EnginePoisonedException(poisonText());
         }
+        if (state == EngineState.GONE && !lost) {
+            throw new EngineGoneException("the engine's process ended without closing it");
+        }
         requireOpen();
+    }
+
+    /**
+     * What to throw when another process has written what no engine or producer writes.
+     *
+     * @param what what it is
+     * @return the exception, or that of an engine that is closed
+     */
+    EngineException damaged(String what) {
+        requireOpen();
+        return new EngineException(Status.DAMAGED, "the shared region holds " + what);
     }
 
     /**
