@@ -25,6 +25,7 @@ use crate::calls::AwaitedCalls;
 use crate::clock::now_unix_ms;
 use crate::config::{Config, IdleStrategy, PathfinderPlace};
 use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
+use crate::cores::{check_cores, pin};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
@@ -526,27 +527,6 @@ fn spawn(
     };
     let started = builder.spawn(move || logs.within(work));
     started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
-}
-
-/// Every core to pin to must be one that this process may run on.
-fn check_cores(config: &Config) -> Result<(), EngineError> {
-    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return Ok(()) };
-    let Some(index) = config.pin_cores.iter().position(|core| !allowed.is_set(*core)) else { return Ok(()) };
-    let cores: Vec<String> = (0..1_024).filter(|core| allowed.is_set(*core)).map(|core| core.to_string()).collect();
-    let text =
-        format!("found {}; allowed are the cores of this process: {}", config.pin_cores[index], cores.join(", "));
-    Err(EngineError::Config { key: format!("runtime.pin_cores.{index}"), text })
-}
-
-fn pin(core: Option<usize>) {
-    if let Some(core) = core {
-        let mut set = rustix::thread::CpuSet::new();
-        set.set(core);
-        // Allowed a moment ago; a core taken away since leaves the thread unpinned: slower, not wrong.
-        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-            tracing::warn!(core, %error, "runtime.pin_cores: the thread could not be pinned");
-        }
-    }
 }
 
 fn start_server(

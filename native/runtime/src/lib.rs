@@ -25,6 +25,7 @@ mod calls;
 mod clock;
 mod config;
 mod control;
+mod cores;
 mod engine;
 mod error;
 mod feed;

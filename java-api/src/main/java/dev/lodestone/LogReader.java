@@ -1,6 +1,7 @@
 package dev.lodestone;
 
 import dev.lodestone.internal.LogLayout;
+import dev.lodestone.internal.LogRing;
 import dev.lodestone.internal.Region;
 import dev.lodestone.internal.Words;
 import java.lang.System.Logger.Level;
@@ -38,15 +39,16 @@ public final class LogReader {
 
     private LogReader(Region region, long position) {
         this.region = region;
-        this.cells = region.log() + LogLayout.CELLS;
-        this.cellsMax = region.logRecordsMax();
+        LogRing ring = new LogRing(region);
+        this.cells = ring.cells();
+        this.cellsMax = ring.cellsMax();
         this.position = position;
     }
 
     /** A reader that begins with the next record. */
     static LogReader ofNext(Region region) {
         region.requireOpen();
-        return new LogReader(region, region.logTail());
+        return new LogReader(region, new LogRing(region).tail());
     }
 
     /** A reader that goes on at a position. */
@@ -56,7 +58,7 @@ public final class LogReader {
             throw new EngineGoneException("the position " + position + " belongs to another engine than this one: it was"
                     + " restarted, and its log began anew");
         }
-        long tail = region.logTail();
+        long tail = new LogRing(region).tail();
         if (position < 0 || position > tail) {
             throw new IllegalArgumentException("position " + position + " is not from 0 to " + tail);
         }

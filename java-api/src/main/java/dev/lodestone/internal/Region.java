@@ -294,44 +294,14 @@ public final class Region {
                 + Objects.checkIndex(entry, layout.items(RegionLayout.REPLIES)) * BridgeLayout.REPLY_BYTES;
     }
 
-    /**
-     * Address of the log ring.
-     *
-     * @return the address of its first word
-     */
-    public long log() {
-        return base + layout.offset(RegionLayout.LOG);
+    /** Address of a section. */
+    long section(int kind) {
+        return base + layout.offset(kind);
     }
 
-    /**
-     * Length of the log ring.
-     *
-     * @return number of cells, a power of two
-     */
-    public long logRecordsMax() {
-        return (layout.itemBytes(RegionLayout.LOG) - LogLayout.CELLS) / LogLayout.CELL_BYTES;
-    }
-
-    /**
-     * How many log records were begun.
-     *
-     * @return the position behind the last one
-     */
-    public long logTail() {
-        try {
-            return Words.opaque(log() + LogLayout.TAIL);
-        } catch (InternalError fault) {
-            throw fault(fault);
-        }
-    }
-
-    /**
-     * Tells the engine of this process how far its log records were forwarded.
-     *
-     * @param position the position behind the last one
-     */
-    void tellLogTaken(long position) {
-        Words.putOpaque(log() + LogLayout.TAKEN, position + 1);
+    /** Bytes of an item of a section. */
+    long itemBytes(int kind) {
+        return layout.itemBytes(kind);
     }
 
     /**
