@@ -1,6 +1,5 @@
 //! An open engine: its threads, and the calls that any thread may make on it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,14 +24,13 @@ use crate::calls::AwaitedCalls;
 use crate::clock::now_unix_ms;
 use crate::config::{Config, IdleStrategy, PathfinderPlace};
 use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
-use crate::cores::{check_cores, pin};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::log::{Logs, tell_opened};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
-use crate::poison;
+use crate::threads::{check_cores, random_salt, spawn};
 use crate::watching::Watching;
 use crate::writer::{Watch, Writer};
 
@@ -501,32 +499,6 @@ fn start_pathfinder(
     let started = spawn(&config.thread_name, "paths", region.header(), logs, core, move || thread.run())?;
     let way = Way::Thread { changes: changes_sender, routes: routes_sender, pathfinder: started.thread().clone() };
     Ok((Feed::new(way, after_rollback, counters), Some(started)))
-}
-
-/// What the standard library seeds its hash maps with: different in every process, unknown to clients.
-fn random_salt() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-fn spawn(
-    name: &str,
-    role: &str,
-    header: Header,
-    logs: &Logs,
-    core: Option<usize>,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, EngineError> {
-    let builder = thread::Builder::new().name(format!("{name}-{role}"));
-    let logs = logs.clone();
-    let work = move || {
-        pin(core);
-        if let Err(text) = poison::catch(body) {
-            tracing::error!("the engine failed and is frozen: {text}");
-            header.poison(&text);
-        }
-    };
-    let started = builder.spawn(move || logs.within(work));
-    started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
 }
 
 fn start_server(

@@ -25,7 +25,6 @@ mod calls;
 mod clock;
 mod config;
 mod control;
-mod cores;
 mod engine;
 mod error;
 mod feed;
@@ -37,6 +36,7 @@ mod log;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod threads;
 mod watching;
 mod writer;
 

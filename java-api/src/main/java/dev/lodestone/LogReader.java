@@ -1,7 +1,6 @@
 package dev.lodestone;
 
 import dev.lodestone.internal.LogLayout;
-import dev.lodestone.internal.LogRing;
 import dev.lodestone.internal.Region;
 import dev.lodestone.internal.Words;
 import java.lang.System.Logger.Level;
@@ -39,16 +38,15 @@ public final class LogReader {
 
     private LogReader(Region region, long position) {
         this.region = region;
-        LogRing ring = new LogRing(region);
-        this.cells = ring.cells();
-        this.cellsMax = ring.cellsMax();
+        this.cells = region.log() + LogLayout.CELLS;
+        this.cellsMax = region.logRecordsMax();
         this.position = position;
     }
 
     /** A reader that begins with the next record. */
     static LogReader ofNext(Region region) {
         region.requireOpen();
-        return new LogReader(region, new LogRing(region).tail());
+        return new LogReader(region, LogLayout.tail(region));
     }
 
     /** A reader that goes on at a position. */
@@ -58,7 +56,7 @@ public final class LogReader {
             throw new EngineGoneException("the position " + position + " belongs to another engine than this one: it was"
                     + " restarted, and its log began anew");
         }
-        long tail = new LogRing(region).tail();
+        long tail = LogLayout.tail(region);
         if (position < 0 || position > tail) {
             throw new IllegalArgumentException("position " + position + " is not from 0 to " + tail);
         }

@@ -25,7 +25,7 @@ public final class LogForwarder implements AutoCloseable {
 
     private static final Logger LOGGER = System.getLogger("dev.lodestone.native");
 
-    private final LogRing ring;
+    private final Region region;
     private final LogReader reader;
     private final Thread thread;
     private long missedTold;
@@ -39,9 +39,9 @@ public final class LogForwarder implements AutoCloseable {
      * @param reader a reader that begins with the first record, for this object alone
      */
     public LogForwarder(Region region, LogReader reader) {
-        this.ring = new LogRing(region);
+        this.region = region;
         this.reader = reader;
-        ring.tellTaken(reader.position());
+        LogLayout.tellTaken(region, reader.position());
         thread = Thread.ofPlatform().daemon().name("lodestone-log").start(this::run);
     }
 
@@ -66,7 +66,7 @@ public final class LogForwarder implements AutoCloseable {
                 missedTold += missed;
                 LOGGER.log(Level.WARNING, "{0} log records were overwritten before they could be forwarded", missed);
             }
-            ring.tellTaken(reader.position());
+            LogLayout.tellTaken(region, reader.position());
         }
         return taken;
     }

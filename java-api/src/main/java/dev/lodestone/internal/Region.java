@@ -66,30 +66,10 @@ public final class Region {
     private static final int POISON_BYTES_MAX = 1_020;
     private static final int POISONED = 3;
 
-    /** What the region of an engine in another process is asked about that process. */
-    interface Owner {
-        /**
-         * Whether the process ended without closing its engine.
-         *
-         * @return false while it lives
-         */
-        boolean isGone();
-
-        /** Gives the memory up after a fault: from now on there are zeros. */
-        void giveUp();
-
-        /**
-         * Whether the memory may be written.
-         *
-         * @return false when a write would end this process
-         */
-        boolean isWritable();
-    }
-
     private final long base;
     private final RegionLayout layout;
     private final long generation;
-    private final Owner owner;
+    private final RegionOwner owner;
     private final List<Producer> producersHere = new ArrayList<>();
     private volatile boolean lost;
 
@@ -106,7 +86,7 @@ public final class Region {
     }
 
     /** A region mapped from a file; its layout was read before. */
-    Region(long base, RegionLayout layout, long generation, Owner owner) {
+    Region(long base, RegionLayout layout, long generation, RegionOwner owner) {
         this.base = base;
         this.layout = layout;
         this.generation = generation;
@@ -294,14 +274,22 @@ public final class Region {
                 + Objects.checkIndex(entry, layout.items(RegionLayout.REPLIES)) * BridgeLayout.REPLY_BYTES;
     }
 
-    /** Address of a section. */
-    long section(int kind) {
-        return base + layout.offset(kind);
+    /**
+     * Address of the log ring.
+     *
+     * @return the address of its first word
+     */
+    public long log() {
+        return base + layout.offset(RegionLayout.LOG);
     }
 
-    /** Bytes of an item of a section. */
-    long itemBytes(int kind) {
-        return layout.itemBytes(kind);
+    /**
+     * Length of the log ring.
+     *
+     * @return number of cells, a power of two
+     */
+    public long logRecordsMax() {
+        return (layout.itemBytes(RegionLayout.LOG) - LogLayout.CELLS) / LogLayout.CELL_BYTES;
     }
 
     /**
