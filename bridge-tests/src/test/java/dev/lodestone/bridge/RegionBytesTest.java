@@ -105,7 +105,8 @@ class RegionBytesTest {
     /** Its lanes and ring are small, so that chance meets what stands in them. */
     private Engine open() {
         return Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
-                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4).set("runtime.shared_region_directory", "\"" + folder + "\"").build());
+                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4)
+                .set("runtime.shared_region_directory", "\"" + folder + "\"").build());
     }
 
     private void one(Path file, byte[] good, Random random, String where) throws IOException {
