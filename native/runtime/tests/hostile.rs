@@ -45,11 +45,12 @@ struct Region {
     sections: Vec<(u64, u64)>,
 }
 
+/// An engine with room for every node and every edge, since whoever writes may make any move.
 fn open_in(folder: &tempfile::TempDir, more: &str) -> Engine {
     let folder = folder.path().display();
     let config = format!(
         "transport.listen=127.0.0.1:0\nruntime.shared_region=file\nruntime.shared_region_directory={folder}\n\
-         arena.capacity=100\ngraph.nodes_max=200\ngraph.edges_max=1000\nrollback.window_mib=1\narena.bump_mib=1\n\
+         arena.capacity=200\ngraph.nodes_max=200\ngraph.edges_max=40000\nrollback.window_mib=1\narena.bump_mib=1\n\
          arena.preallocate=false\nbridge.lanes=2\nbridge.lane_kib=4\nbridge.ring_kib=4\n{more}"
     );
     Engine::open(&config, 1).unwrap()
