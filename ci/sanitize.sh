@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The tests of the data plane under AddressSanitizer and ThreadSanitizer (a nightly compiler). The standard library is the prebuilt
+# one, which is not compiled with them: native/tsan.supp says what that makes of it. usage: ci/sanitize.sh [address|thread…]
+# shellcheck source=ci/common.sh
+. "$(dirname "$0")/common.sh"
+triple=x86_64-unknown-linux-gnu
+[ "$(uname -m)" = x86_64 ] || fail 'only x86-64 is tried here'
+cargo +nightly --version >/dev/null 2>&1 ||
+    fail 'a nightly compiler is needed for the sanitizers' 'What to do: rustup toolchain install nightly --profile minimal'
+sanitizers=("$@")
+[ ${#sanitizers[@]} -gt 0 ] || sanitizers=(address thread)
+top=$PWD
+for sanitizer in "${sanitizers[@]}"; do
+    # What is left out counts memory or time of the whole process, which a sanitizer changes.
+    skip=()
+    case "$sanitizer" in
+    address) skip=(--skip closed_engines_keep_no_memory) ;;
+    thread) skip=(--skip closed_engines_keep_no_memory --skip rings::faults) ;;
+    *) fail "there is no sanitizer $sanitizer here" ;;
+    esac
+    ci/step.sh "sanitize-$sanitizer" "tests of memory, core, transport and runtime under $sanitizer sanitizer (first time: minutes)" \
+        env RUSTFLAGS="-Zsanitizer=$sanitizer -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="native/target/$sanitizer" \
+        ASAN_OPTIONS="detect_leaks=0:abort_on_error=0" TSAN_OPTIONS="suppressions=$top/native/tsan.supp:halt_on_error=1:exitcode=66" \
+        cargo +nightly test --manifest-path native/Cargo.toml --locked --target "$triple" --lib --tests \
+        -p lodestone-memory -p lodestone-core -p lodestone-transport -p lodestone-runtime -- "${skip[@]}" ||
+        fail "the $sanitizer sanitizer found something" 'What to do: see above, and target/logs.'
+done
+passed "${sanitizers[*]}"
