@@ -11,7 +11,8 @@ sanitizers=("$@")
 [ ${#sanitizers[@]} -gt 0 ] || sanitizers=(address thread)
 top=$PWD
 for sanitizer in "${sanitizers[@]}"; do
-    # What is left out counts memory or time of the whole process, which a sanitizer changes.
+    # What is left out counts memory of the whole process, or kills processes that have no sanitizer to speak of. Tests that ask for
+    # more memory than there is get none, as without a sanitizer.
     skip=()
     case "$sanitizer" in
     address) skip=(--skip closed_engines_keep_no_memory) ;;
@@ -20,7 +21,8 @@ for sanitizer in "${sanitizers[@]}"; do
     esac
     ci/step.sh "sanitize-$sanitizer" "tests of memory, core, transport and runtime under $sanitizer sanitizer (first time: minutes)" \
         env RUSTFLAGS="-Zsanitizer=$sanitizer -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR="native/target/$sanitizer" \
-        ASAN_OPTIONS="detect_leaks=0:abort_on_error=0" TSAN_OPTIONS="suppressions=$top/native/tsan.supp:halt_on_error=1:exitcode=66" \
+        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1" \
+        TSAN_OPTIONS="allocator_may_return_null=1:suppressions=$top/native/tsan.supp:halt_on_error=1:exitcode=66" \
         cargo +nightly test --manifest-path native/Cargo.toml --locked --target "$triple" --lib --tests \
         -p lodestone-memory -p lodestone-core -p lodestone-transport -p lodestone-runtime -- "${skip[@]}" ||
         fail "the $sanitizer sanitizer found something" 'What to do: see above, and target/logs.'
