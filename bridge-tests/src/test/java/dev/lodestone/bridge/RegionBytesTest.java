@@ -82,7 +82,7 @@ class RegionBytesTest {
                 if (cut) {
                     channel.truncate(random.nextInt(good.length));
                 }
-                Thread changer = random.nextInt(8) == 0 ? changer(file, random.nextLong()) : null;
+                Thread changer = random.nextInt(100) == 0 ? changer(file, random.nextLong()) : null;
                 try {
                     RegionReads.all(engine, random);
                 } finally {

@@ -44,7 +44,9 @@ public final class RegionFuzz {
             for (int node = 0; node < 100; node++) {
                 Engines.move(engine, node, node + 1, 0x1_0002);
             }
-            AttachTest.rollBack(engine, 20);
+            for (int round = 0; round < 20; round++) {
+                engine.rollback(engine.revision());
+            }
             engine.graph().watch(3);
             good = Files.readAllBytes(engine.regionPath().orElseThrow());
         }
