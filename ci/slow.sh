@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
-# rollbacks), a stand-alone engine killed a thousand times under its readers, 200,000 files of arbitrary bytes attached to, minutes of
-# the hunt for a torn read, 100 million moves and a heap that is as before, a hostile process at a running engine, fuzz targets,
+# rollbacks), a stand-alone engine killed a thousand times under its readers and under those who send it
+# commands, JVMs that do so killed a thousand times, 200,000 files of arbitrary bytes attached to and written to, minutes of the
+# hunt for a torn read, 100 million moves and a heap that is as before, a hostile process at a running engine, fuzz targets,
 # sanitizers, jcstress. usage: ci/slow.sh [STEP…]: all steps, or those named.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
@@ -77,8 +78,8 @@ run_jazzer() {
 }
 
 run_attach() {
-    java_tests attach "$kill_rounds kills of a stand-alone engine, $region_files files of arbitrary bytes" \
-        AttachProcessTest,RegionBytesTest -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files"
+    java_tests attach "$kill_rounds kills each of engines and of JVMs attached to them, $region_files files of arbitrary bytes" \
+        AttachProcessTest,AttachKillTest,RegionBytesTest -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files"
 }
 
 run_torn() {

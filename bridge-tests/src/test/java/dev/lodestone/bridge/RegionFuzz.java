@@ -22,7 +22,7 @@ import java.util.Random;
 public final class RegionFuzz {
     private static final int SECTIONS_AT = 64;
     private static final int SECTION_BYTES = 32;
-    private static final int SECTIONS = 10;
+    private static final int SECTIONS = 11;
     private static final int FIELDS = 4;
 
     private static byte[] good;

@@ -4,6 +4,7 @@ import dev.lodestone.AttachedEngine;
 import dev.lodestone.Counter;
 import dev.lodestone.EventReader;
 import dev.lodestone.Histogram;
+import dev.lodestone.LogReader;
 import dev.lodestone.SlotReader;
 import dev.lodestone.WatchedDistances;
 import java.lang.foreign.ValueLayout;
@@ -38,6 +39,7 @@ final class RegionReads {
             }
         }
         poll(engine, random);
+        logs(engine, random);
         distances(engine, random);
         engine.commit();
         engine.revision();
@@ -52,6 +54,24 @@ final class RegionReads {
         } finally {
             for (int polls = 0; polls < 3; polls++) {
                 events.poll((type, session, position, body) -> body.bodyLong(4), 20_000);
+            }
+        }
+    }
+
+    private static void logs(AttachedEngine engine, Random random) {
+        LogReader logs = engine.logs();
+        try {
+            logs = random.nextBoolean() ? logs : engine.logs(random.nextBoolean() ? 0 : logs.position() - 1);
+        } catch (IllegalArgumentException beyond) {
+            return;
+        } finally {
+            for (int polls = 0; polls < 3; polls++) {
+                logs.poll((level, position, record) -> {
+                    record.time();
+                    if (record.message().length() > 400 || record.target().length() > 64 || record.threadName().length() > 16) {
+                        throw new AssertionError("a text is longer than its place");
+                    }
+                }, 2_000);
             }
         }
     }

@@ -6,6 +6,7 @@ import dev.lodestone.SlotReader;
 import dev.lodestone.StressReaders;
 import dev.lodestone.internal.BridgeLayout;
 import dev.lodestone.internal.CommandRing;
+import dev.lodestone.internal.LogLayout;
 import dev.lodestone.internal.Producer;
 import dev.lodestone.internal.Region;
 import dev.lodestone.internal.RegionLayout;
@@ -88,14 +89,14 @@ final class Stage {
         Words.putLong(base + 24, GENERATION);
         Words.putLong(base + 32, RUNNING);
         Words.putLong(base + 48, REGION_BYTES);
-        Words.putLong(base + 56, 10);
+        Words.putLong(base + 56, 11);
         long ringBytes = BridgeLayout.RING_CELLS + 16 * BridgeLayout.CELL_BYTES;
         // Kind, page, bytes of an item, items.
         long[][] sections = {
             {1, 1, Long.BYTES, 128}, {2, 1, Region.HISTOGRAM_BUCKETS * (long) Long.BYTES, 1}, {3, 2, Region.NODE_BYTES, 4},
             {4, 3, Region.SLOT_BYTES, 4}, {5, 4, Region.EVENT_BYTES, EVENTS}, {6, 5, 2 * Region.WATCH_HEAD_BYTES, 1},
             {7, 6, BridgeLayout.PRODUCER_BYTES, 4}, {8, 8, ringBytes, 1}, {9, 9, ringBytes, 1},
-            {10, 1, BridgeLayout.REPLY_BYTES, 4},
+            {10, 1, BridgeLayout.REPLY_BYTES, 4}, {11, 20, LogLayout.CELLS + LogLayout.CELL_BYTES, 1},
         };
         for (int index = 0; index < sections.length; index++) {
             long entry = base + 64 + index * 32L;
