@@ -78,6 +78,7 @@ impl Scene {
             slots_max: 1,
             watches_max: 0,
             bridge: SIZES,
+            log_bytes: 8_192,
             touch: false,
             abi_fingerprint: 0,
             start_unix_ms: 1,

@@ -187,7 +187,7 @@ public final class HeapRun {
                 new String[] {String[].class.getName()});
         return text.lines().map(line -> line.strip().split("\\s+"))
                 .filter(words -> words.length >= 4 && words[3].matches(OWN))
-                .collect(Collectors.toMap(words -> words[3], words -> words[1] + " objects, " + words[2] + " bytes", (one, other) ->
-                        one + ", " + other, TreeMap::new));
+                .collect(Collectors.toMap(words -> words[3], words -> words[1] + " objects, " + words[2] + " bytes",
+                        (one, other) -> one + ", " + other, TreeMap::new));
     }
 }

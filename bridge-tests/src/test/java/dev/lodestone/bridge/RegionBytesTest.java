@@ -104,7 +104,8 @@ class RegionBytesTest {
     /** Its lanes and ring are small, so that chance meets what stands in them. */
     private Engine open() {
         return Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
-                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4).set("runtime.shared_region_directory", "\"" + folder + "\"").build());
+                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4)
+                .set("runtime.shared_region_directory", "\"" + folder + "\"").build());
     }
 
     private void one(Path file, byte[] good, Random random, String where) throws IOException {
@@ -151,7 +152,8 @@ class RegionBytesTest {
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
                 for (int write = 0; write < CHANGES_MAX && changing.get(); write++) {
                     long words = channel.size() / Long.BYTES;
-                    long at = random.nextInt(3) == 0 ? random.nextInt(PAGE_BYTES / Long.BYTES) : random.nextLong(Math.max(words, 1));
+                    long at = random.nextInt(3) == 0 ? random.nextInt(PAGE_BYTES / Long.BYTES)
+                            : random.nextLong(Math.max(words, 1));
                     // Never behind the end: the file would grow.
                     if (at < words) {
                         channel.read(word.clear(), at * Long.BYTES);
