@@ -64,8 +64,6 @@ fn bridge(all: &mut Vec<Seed>) {
 }
 
 fn configuration(all: &mut Vec<Seed>) {
-    let shipped = include_str!("../../../java-api/src/main/resources/dev/lodestone/arena-runtime-config.yaml");
-    put(all, "configuration", "shipped", shipped);
     let texts = [
         ("empty", ""),
         ("some", "arena:\n  capacity: 16\n  preallocate: false\ngraph: {nodes_max: 100, edges_max: 100}\n"),
