@@ -239,8 +239,7 @@ public final class Producer {
         return true;
     }
 
-    /** Announces the sleep, looks once more, and sleeps unless there is nothing to wait for any more. */
-    void sleepUnlessDecided(long counter, long nanoseconds) {
+    private void sleepUnlessDecided(long counter, long nanoseconds) {
         long word = address + BridgeLayout.PRODUCER_BELL;
         Words.putOpaqueInt(word, BridgeLayout.BELL_ASLEEP);
         VarHandle.fullFence();

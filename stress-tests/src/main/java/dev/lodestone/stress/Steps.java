@@ -72,13 +72,6 @@ final class Steps {
         Words.release(cell, position + 1);
     }
 
-    /** After publishing: looks whether a sleeper is to be woken, and says so. */
-    static int ring(long bell) {
-        VarHandle.fullFence();
-        boolean asleep = Words.opaqueInt(bell) == BridgeLayout.BELL_ASLEEP;
-        return asleep && Words.replaceInt(bell, BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE) ? 1 : 0;
-    }
-
     /** Sends records in one claim; every word of their bodies is the value. */
     static void send(CommandRing ring, int records, long value) {
         long body = (long) BODY_WORDS * Long.BYTES;
