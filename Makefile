@@ -51,7 +51,7 @@ bindings: ## make the Java bindings again from the header (needs jextract: JEXTR
 package: ## jars with the native library of this platform, in target/package
 	@ci/package.sh
 
-slow: ## what takes minutes: valgrind over the core, a thousand kills of a stand-alone engine under its readers
+slow: ## what takes an hour: fuzzing, sanitizers, jcstress, valgrind, kills by the thousand, torn reads, the heap
 	@ci/slow.sh
 
 clean: ## remove everything that was built

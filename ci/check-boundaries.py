@@ -149,7 +149,7 @@ def check_pom(path):
             for_tests = (dependency.findtext("scope") or "").strip() == "test"
             if "${" in name:
                 problems.append(f"{path} depends on {name}: names of dependencies are written out")
-            elif name in (f"{GROUP}:lodestone-bridge-tests", f"{GROUP}:lodestone-benchmarks"):
+            elif name in (f"{GROUP}:lodestone-bridge-tests", f"{GROUP}:lodestone-benchmarks", f"{GROUP}:lodestone-stress-tests"):
                 problems.append(f"{path} depends on {name}; nothing may")
             elif module == "." and not for_tests:
                 problems.append(f"{path} gives {name} to every module")
@@ -220,7 +220,7 @@ def main():
             check_pom(path)
         elif path.name == "module-info.java":
             check_module(path)
-        elif path.suffix == ".java" and top not in ("jextract", "java-api", "bridge-tests"):
+        elif path.suffix == ".java" and top not in ("jextract", "java-api", "bridge-tests", "stress-tests"):
             check_java(path)
     for needed in ("jextract/src/main/java/module-info.java", "java-api/src/main/java/module-info.java"):
         if pathlib.Path(needed) not in files:

@@ -51,6 +51,9 @@ mod tls;
 mod token;
 mod writer;
 
+#[doc(hidden)]
+pub mod wire;
+
 pub use config::{Auth, Certificate, TokenKey, TransportConfig};
 pub use error::TransportError;
 pub use server::Server;
