@@ -114,6 +114,12 @@ counter_ids! {
     ProducersLive = 45 "producers_live",
     /// Producers of commands whose process ended without a word.
     ProducersDied = 46 "producers_died",
+    /// Tickets of earlier connections that were taken: handshakes without certificates.
+    HandshakesResumed = 47 "handshakes_resumed",
+    /// Times that certificate, authorities and token keys were taken up anew.
+    IdentityReloads = 48 "identity_reloads",
+    /// Times that this was refused and the old ones went on.
+    IdentityReloadsRefused = 49 "identity_reloads_refused",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

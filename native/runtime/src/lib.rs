@@ -35,6 +35,7 @@ mod local;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod sessions;
 mod watching;
 mod writer;
 

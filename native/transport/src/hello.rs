@@ -129,12 +129,7 @@ fn rights_of(plane: &Plane, body: &[u8]) -> Result<Rights, Refusal> {
     if usize::from(u16_at(body, 2)) != token.len() {
         return Err(Refusal::Fault(Status::Malformed, "a HELLO whose token length does not fit its body"));
     }
-    match &plane.verifier {
-        None => Ok(Rights::ALL),
-        Some(verifier) => {
-            verifier.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
-        }
-    }
+    plane.gate.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
 }
 
 /// Opens the session, WELCOME being the first frame that its first stream owes.

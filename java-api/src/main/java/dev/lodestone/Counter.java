@@ -97,7 +97,13 @@ public enum Counter {
     /** Producers of commands registered: now. */
     PRODUCERS_LIVE,
     /** Producers of commands whose process ended without a word. */
-    PRODUCERS_DIED;
+    PRODUCERS_DIED,
+    /** Tickets of earlier connections that were taken: handshakes without certificates. */
+    HANDSHAKES_RESUMED,
+    /** Times that certificate, authorities and token keys were taken up anew. */
+    IDENTITY_RELOADS,
+    /** Times that this was refused and the old ones went on. */
+    IDENTITY_RELOADS_REFUSED;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {
