@@ -35,7 +35,9 @@ mod answer;
 #[doc(hidden)]
 pub mod command_line;
 mod datagram;
+mod engine;
 mod error;
+mod identity;
 mod session;
 mod status;
 mod stream;
@@ -44,7 +46,12 @@ pub mod wire;
 
 pub use answer::{Ack, Answer, Path, Reject, Slot, State};
 pub use datagram::{DatagramReceiver, DatagramSender};
+pub use engine::{
+    Ask, ClientState, Completion, EngineAddress, EngineClient, EngineClientOptions, FoundRoute, IN_FLIGHT_LIMIT,
+    NodeState, Outcome, Pending, Read, Release, Reply, Request, RouteBetween,
+};
 pub use error::ClientError;
+pub use identity::ClientIdentity;
 pub use session::{Client, ClientOptions, Session, Welcome};
 pub use status::Status;
 pub use stream::{StreamReceiver, StreamSender};

@@ -94,6 +94,8 @@ fn bind_sockets(connections: u32, address: SocketAddr, trust: &TrustAnchor) -> R
         // repetitions kept it too busy to recover: measured beside four busy neighbours, 100,000 of 280,000 datagrams
         // were dropped; with 4 MiB, 33,000, those of the server included.
         socket_buffer_bytes: 4 << 20,
+        // Whole handshakes are measured, and none is resumed within a run anyway.
+        resumption: false,
         ..ClientOptions::default()
     };
     let sockets = (connections as usize).div_ceil(CONNECTIONS_PER_SOCKET).min(SOCKETS_MAX);
