@@ -18,6 +18,14 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A setting of a client described by text is wrong.
+    #[error("{key}: {reason}")]
+    Setting {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The client's own certificate or key cannot be used.
     #[error("the client's certificate cannot be used: {reason}")]
     Identity {

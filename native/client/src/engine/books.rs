@@ -19,9 +19,9 @@ pub type Completion = Box<dyn FnOnce(Result<Reply, ClientError>) + Send>;
 /// One request under way.
 pub(crate) struct Flight {
     pub(crate) request: Request,
-    pub(crate) completion: Completion,
+    completion: Completion,
     /// Its place among those that may be under way; free again when the flight ends.
-    pub(crate) _place: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
     /// It left on a connection that broke before its answer came.
     sent_before: bool,
     rejected: Option<Reject>,
@@ -31,15 +31,21 @@ pub(crate) struct Flight {
 
 impl Flight {
     pub(crate) fn new(request: Request, completion: Completion, place: Option<OwnedSemaphorePermit>) -> Flight {
-        Flight { request, completion, _place: place, sent_before: false, rejected: None, verifying: None }
+        Flight { request, completion, place, sent_before: false, rejected: None, verifying: None }
+    }
+
+    /// Its place is free before anybody hears of its end, so that who hears of it finds room.
+    fn finish(self, result: Result<Reply, ClientError>) {
+        drop(self.place);
+        (self.completion)(result);
     }
 
     pub(crate) fn fail(self, error: ClientError) {
-        (self.completion)(Err(error));
+        self.finish(Err(error));
     }
 
     fn decide(self, outcome: Outcome) {
-        (self.completion)(Ok(Reply::Decided(outcome)));
+        self.finish(Ok(Reply::Decided(outcome)));
     }
 
     fn refuse(self, reject: &Reject) {
@@ -160,7 +166,7 @@ impl Books {
             }
             None => {
                 let bytes = Box::new(*state.slot.bytes());
-                (flight.completion)(Ok(Reply::State(NodeState { revision: state.revision, bytes })));
+                flight.finish(Ok(Reply::State(NodeState { revision: state.revision, bytes })));
             }
         }
         Ok(())
@@ -174,7 +180,7 @@ impl Books {
             nodes_total: path.nodes_total,
             nodes: path.nodes().collect(),
         };
-        (self.question(path.counter)?.completion)(Ok(Reply::Route(route)));
+        self.question(path.counter)?.finish(Ok(Reply::Route(route)));
         Ok(())
     }
 

@@ -8,12 +8,13 @@ mod ending;
 mod options;
 mod request;
 mod shared;
+mod text;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -170,7 +171,7 @@ impl EngineClient {
     }
 
     fn hand_over(&self, flight: Flight) -> Result<(), ClientError> {
-        if self.closing.borrow().is_some() {
+        if self.is_closing() {
             return Err(self.shared.why_ended());
         }
         // Whoever has a place finds room: there are as many of both.
@@ -229,11 +230,45 @@ impl EngineClient {
         self.closing.send_modify(|last| *last = Some(last.map_or(deadline, |last| last.min(deadline))));
     }
 
+    /// Whether the client has ended and every request has its answer.
+    pub fn is_done(&self) -> bool {
+        *self.shared.done.borrow()
+    }
+
+    /// Whether a close has begun.
+    pub fn is_closing(&self) -> bool {
+        self.closing.borrow().is_some()
+    }
+
+    /// As [`close`](EngineClient::close), for threads outside of a runtime.
+    pub fn close_blocking(&self, wait: Duration) {
+        block_on(self.close(wait));
+    }
+
     /// As [`begin_close`](EngineClient::begin_close), and waits until the client has ended.
     pub async fn close(&self, wait: Duration) {
         self.begin_close(wait);
         // The sender lives in `shared`, so waiting cannot fail.
         let _ = self.shared.done.subscribe().wait_for(|done| *done).await;
+    }
+}
+
+/// Runs a future that needs no runtime on this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        std::thread::park();
     }
 }
 
