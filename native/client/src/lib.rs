@@ -28,8 +28,15 @@
 //! # }
 //! ```
 //!
+//! [`EngineClient`] stays with its engine over lost connections, and is what most programs want: docs/clients.md tells how.
+//!
 //! Everything here runs inside a tokio runtime with time and IO enabled; one thread is enough.
 #![forbid(unsafe_code)]
+
+/// The Rust examples of docs/clients.md, so that they compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/clients.md")]
+pub struct ClientsPage;
 
 mod answer;
 #[doc(hidden)]

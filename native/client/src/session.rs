@@ -77,7 +77,20 @@ impl Client {
         trust: &TrustAnchor,
         token: Option<&[u8]>,
     ) -> Result<Session, ClientError> {
-        let client = Client::bind(any_port_towards(address), trust, &ClientOptions::default())?;
+        Client::connect_as(address, trust, None, token).await
+    }
+
+    /// As [`connect`](Client::connect), showing a certificate of the client to servers that ask for one.
+    ///
+    /// # Errors
+    /// Those of [`bind_as`](Client::bind_as) and [`open_session`](Client::open_session).
+    pub async fn connect_as(
+        address: SocketAddr,
+        trust: &TrustAnchor,
+        identity: Option<&ClientIdentity>,
+        token: Option<&[u8]>,
+    ) -> Result<Session, ClientError> {
+        let client = Client::bind_as(any_port_towards(address), trust, identity, &ClientOptions::default())?;
         let opened = client.open_session(address, token).await;
         if let Err(ClientError::Refused { .. }) = opened {
             // Before the socket goes: the server holds the connection until it knows that its refusal has arrived.

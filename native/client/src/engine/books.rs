@@ -25,7 +25,7 @@ pub(crate) struct Flight {
     /// It left on a connection that broke before its answer came.
     sent_before: bool,
     rejected: Option<Reject>,
-    /// A move that was sent again and refused with CONFLICT: its node is read to find out why.
+    /// A move that was sent again and refused: its node is read to find out whether the first one had been applied.
     verifying: Option<Reject>,
 }
 
@@ -135,7 +135,7 @@ impl Books {
             let Some((_, mut flight)) = self.decisions.pop_front() else { return };
             match flight.rejected.take() {
                 None => flight.decide(Outcome::Accepted { revision: ack.revision }),
-                Some(reject) if reject.status == Status::CONFLICT && flight.sent_before => {
+                Some(reject) if flight.sent_before && hides_the_first(reject.status) => {
                     flight.verifying = Some(reject);
                     self.waiting.push_back(flight);
                 }
@@ -184,8 +184,8 @@ impl Books {
         Ok(())
     }
 
-    /// What became of a move that was sent before the connection broke, and refused with CONFLICT when it was sent again:
-    /// either the first one was applied, or the node's version was never the expected one.
+    /// What became of a move that was sent before the connection broke, and refused when it was sent again: either the first
+    /// one was applied, or the node's version was never the expected one.
     fn judge(&self, request: &Request, slot: &Slot<'_>, revision: u64, reject: &Reject) -> Outcome {
         let refused = Outcome::Refused { status: reject.status, node: reject.node };
         let Request::Move { target, edge_mask, version, payload, .. } = request else { return refused };
@@ -239,6 +239,12 @@ impl Books {
         let place = place_of(&self.questions, counter).ok_or_else(nobody_asked)?;
         self.questions.remove(place).map(|(_, flight)| flight).ok_or_else(nobody_asked)
     }
+}
+
+/// Whether this refusal of a move that was sent again may stand for one that was applied: its version has passed, or the
+/// token of the new session, which is looked at before the version, no longer covers its node.
+fn hides_the_first(status: Status) -> bool {
+    matches!(status, Status::CONFLICT | Status::FORBIDDEN)
 }
 
 fn place_of(book: &VecDeque<(u64, Flight)>, counter: u64) -> Option<usize> {

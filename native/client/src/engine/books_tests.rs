@@ -215,6 +215,30 @@ fn no_move_is_applied_twice_and_every_outcome_is_true() {
     }
 }
 
+/// The token of the new session no longer covers the node: whether the first move was applied is what its version tells.
+#[test]
+fn a_move_that_is_forbidden_when_sent_again_may_have_been_applied() {
+    for (applied, wanted) in [(true, "Accepted { revision: 3 }"), (false, "Refused { status: Status(4), node: 7 }")] {
+        let (mut books, mut wire) = (Books::new(false), Wire::default());
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let results = Arc::clone(&told);
+        let completion = Box::new(move |result| results.lock().unwrap().push(format!("{result:?}")));
+        let request = Request::Move { source: 7, target: 9, edge_mask: 5, version: 4, payload: vec![1] };
+        books.add(Flight::new(request, completion, None));
+        books.send(&mut wire).unwrap();
+        books.lost();
+        books.send(&mut wire).unwrap();
+        books.reject(&Reject { counter: 1, status: Status::FORBIDDEN, node: 7 }).unwrap();
+        books.ack(&Ack { counter: 1, revision: 2 });
+        books.send(&mut wire).unwrap();
+        let mut slot = [0; SLOT_BYTES];
+        (slot[4], slot[8], slot[13], slot[14], slot[24]) = (9, 5, 1, 1, 1);
+        slot[16] = if applied { 5 } else { 4 };
+        books.state(&State { counter: 2, revision: 3, slot: Slot::new(&slot) }).unwrap();
+        assert!(books.is_empty() && told.lock().unwrap()[0].contains(wanted), "{:?}", told.lock().unwrap());
+    }
+}
+
 #[test]
 fn reads_and_refusals_find_their_request_and_strange_answers_are_named() {
     let mut books = Books::new(false);

@@ -105,7 +105,13 @@ impl Driver {
             let opened = tokio::select! {
                 opened = attempt => opened,
                 sign = self.ending.next() => match sign {
-                    Sign::Begun => continue,
+                    Sign::Begun => {
+                        self.take_last_requests();
+                        if self.books.is_empty() {
+                            return Err(ClientError::ClosedHere);
+                        }
+                        continue;
+                    }
                     Sign::Over => return Err(ClientError::ClosedHere),
                 },
             };

@@ -186,7 +186,8 @@ class ClientTest {
                     () -> LodestoneClient.open(to(engine).trustFingerprint("00".repeat(32)).build()));
             assertEquals(Status.HANDSHAKE, stranger.status());
             ClientException nobody = assertThrows(ClientException.class, () -> LodestoneClient.open(
-                    ClientConfig.to("127.0.0.1:9").trustPem(engine.certificatePem()).connectTimeout(Duration.ofMillis(300)).build()));
+                    ClientConfig.to("127.0.0.1:9").trustPem(engine.certificatePem())
+                            .connectTimeout(Duration.ofMillis(300)).build()));
             assertEquals(Status.TIMEOUT, nobody.status());
             ClientException address = assertThrows(ClientException.class,
                     () -> LodestoneClient.open(ClientConfig.to("nowhere").trustPem(engine.certificatePem()).build()));

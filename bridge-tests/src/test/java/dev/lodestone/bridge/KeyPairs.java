@@ -9,7 +9,10 @@ import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.util.Base64;
 
-/** Self-signed certificates with their keys, as PEM files, made by the JDK's keytool. */
+/**
+ * Self-signed certificates with their keys, as PEM files, made by the JDK's keytool. RSA: the JDK writes elliptic keys without
+ * their public half, which the server's library asks for.
+ */
 final class KeyPairs {
     private static final String PASSWORD = "not a secret";
     private static final Base64.Encoder LINES = Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII));
@@ -21,7 +24,7 @@ final class KeyPairs {
         try {
             Path store = Files.createTempDirectory(folder, "keys").resolve("store.p12");
             Process keytool = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-                    "-genkeypair", "-alias", "it", "-keyalg", "EC", "-groupname", "secp256r1", "-dname", "CN=Lodestone test",
+                    "-genkeypair", "-alias", "it", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=Lodestone test",
                     "-ext", "san=ip:127.0.0.1,dns:localhost", "-validity", "30", "-keystore", store.toString(),
                     "-storetype", "PKCS12", "-storepass", PASSWORD).redirectErrorStream(true).start();
             String said = new String(keytool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -34,7 +37,8 @@ final class KeyPairs {
             }
             String chain = pem("CERTIFICATE", keys.getCertificate("it").getEncoded());
             Files.writeString(folder.resolve("chain.pem"), chain);
-            Files.writeString(folder.resolve("key.pem"), pem("PRIVATE KEY", keys.getKey("it", PASSWORD.toCharArray()).getEncoded()));
+            byte[] key = keys.getKey("it", PASSWORD.toCharArray()).getEncoded();
+            Files.writeString(folder.resolve("key.pem"), pem("PRIVATE KEY", key));
             return chain;
         } catch (IOException | InterruptedException | GeneralSecurityException broken) {
             throw new AssertionError(broken);

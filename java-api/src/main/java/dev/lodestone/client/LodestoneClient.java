@@ -168,7 +168,11 @@ public final class LodestoneClient implements AutoCloseable {
         return client.status();
     }
 
-    /** Makes a request. */
+    /**
+     * Makes a request.
+     *
+     * @param <T> what comes back
+     */
     private interface Request<T> {
         CompletableFuture<T> send();
     }

@@ -25,7 +25,8 @@ public record Move(int source, int target, int edgeMask, long version, byte[] pa
     public Move {
         Objects.requireNonNull(payload, "payload");
         if (payload.length > PAYLOAD_BYTES_MAX) {
-            throw new IllegalArgumentException("a payload of " + payload.length + " bytes; at most " + PAYLOAD_BYTES_MAX + " fit");
+            throw new IllegalArgumentException(
+                    "a payload of " + payload.length + " bytes; at most " + PAYLOAD_BYTES_MAX + " fit");
         }
     }
 

@@ -61,12 +61,21 @@ public final class NativeClient {
         void failed(ClientException reason);
     }
 
-    /** Reads the value of an answer; throws what the future shall fail with. */
+    /**
+     * Reads the value of an answer; throws what the future shall fail with.
+     *
+     * @param <T> the value
+     */
     private interface Reading<T> {
         T of(Fetched completion);
     }
 
-    /** A completion and the nodes fetched with it. */
+    /**
+     * A completion and the nodes fetched with it.
+     *
+     * @param cell the completion
+     * @param nodes where the nodes of its route lie
+     */
     private record Fetched(MemorySegment cell, MemorySegment nodes) {
         Status status() {
             return Status.of(LodestoneCompletion.status(cell));

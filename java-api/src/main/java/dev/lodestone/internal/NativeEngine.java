@@ -42,7 +42,12 @@ public final class NativeEngine {
     private volatile Certificate certificate;
     private final Optional<Path> regionPath;
 
-    /** The certificate that clients see, and SHA-256 of it. */
+    /**
+     * The certificate that clients see.
+     *
+     * @param pem its text
+     * @param fingerprint SHA-256 of it
+     */
     private record Certificate(String pem, String fingerprint) {
         static Certificate of(MemorySegment description) {
             String pem = Texts.of(LodestoneDescription.certificate(description),
