@@ -31,7 +31,9 @@ struct Daemon {
 
 struct End {
     status: Option<i32>,
+    /// Standard error without the lines of the log.
     err: String,
+    log: Vec<String>,
 }
 
 impl Home {
@@ -117,7 +119,9 @@ impl Daemon {
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "standard output has more than the READY line");
-        End { status, err: self.rest_of_err() }
+        let all = self.rest_of_err();
+        let (log, err): (Vec<&str>, Vec<&str>) = all.split_inclusive('\n').partition(|line| line.starts_with("20"));
+        End { status, err: err.concat(), log: log.into_iter().map(str::to_owned).collect() }
     }
 }
 
@@ -145,6 +149,10 @@ fn both_signals_end_it_cleanly_and_leave_nothing_behind() {
         daemon.signal(signal);
         let end = daemon.end();
         assert_eq!((end.status, end.err.as_str()), (Some(0), ""), "{signal:?}");
+        assert!(
+            end.log.iter().any(|line| line.contains(&format!(" INFO  transport::server: listening address={quic} ")))
+        );
+        assert!(end.log.last().is_some_and(|line| line.contains(": closed revision=0")), "{:?}", end.log);
         assert_eq!(home.files("regions"), [] as [PathBuf; 0]);
         assert_eq!(home.files("temporary"), [] as [PathBuf; 0]);
     }
@@ -244,7 +252,12 @@ fn a_hangup_takes_up_a_good_certificate_and_keys_and_refuses_bad_ones() {
     let [.., region] = daemon.ready();
     let mut hangup = || {
         daemon.signal(Signal::HUP);
-        daemon.line_of_err()
+        loop {
+            let line = daemon.line_of_err();
+            if line.starts_with("lodestoned: ") {
+                return line;
+            }
+        }
     };
     let first = hangup();
     assert!(first.contains("were read again; certificate SHA-256 "), "{first}");
@@ -270,9 +283,9 @@ fn a_hangup_takes_up_a_good_certificate_and_keys_and_refuses_bad_ones() {
     assert!(!refused.contains("5a5a"), "a secret in a message");
     fs::write(home.path("config.yaml"), changed).unwrap();
     assert!(hangup().contains("were read again"));
-    // Counters 48 and 49; the section of counters is the first.
+    // Counters 50 and 51; the section of counters is the first.
     let counters = word_at(Path::new(&region), 64 + 8) as usize;
-    assert_eq!([48, 49].map(|place| word_at(Path::new(&region), counters + 8 * place)), [3, 1]);
+    assert_eq!([50, 51].map(|place| word_at(Path::new(&region), counters + 8 * place)), [3, 1]);
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.end().status, Some(0));
 }

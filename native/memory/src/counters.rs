@@ -114,12 +114,16 @@ counter_ids! {
     ProducersLive = 45 "producers_live",
     /// Producers of commands whose process ended without a word.
     ProducersDied = 46 "producers_died",
+    /// Log records written to the log ring.
+    LogRecords = 47 "log_records",
+    /// Log records dropped, since a writer a whole lap ahead of them had not finished.
+    LogRecordsLost = 48 "log_records_lost",
     /// Tickets of earlier connections that were taken: handshakes without certificates.
-    HandshakesResumed = 47 "handshakes_resumed",
+    HandshakesResumed = 49 "handshakes_resumed",
     /// Times that certificate, authorities and token keys were taken up anew.
-    IdentityReloads = 48 "identity_reloads",
+    IdentityReloads = 50 "identity_reloads",
     /// Times that this was refused and the old ones went on.
-    IdentityReloadsRefused = 49 "identity_reloads_refused",
+    IdentityReloadsRefused = 51 "identity_reloads_refused",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

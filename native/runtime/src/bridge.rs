@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
+use lodestone_memory::log::LogLimit;
 use lodestone_memory::rings::{
     Acknowledged, Bridge, BridgeEnd, Drained, Rejection, RingRecord, Take, barrier_everywhere,
 };
@@ -15,6 +16,7 @@ use lodestone_memory::{CounterId, Counters, Page, PagePool, RecordHead, RecordKi
 use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
 
 use crate::calls::{Call, is_call};
+use crate::clock::now_unix_ms;
 
 /// Types of records that are decided like the frames of the wire contract.
 const MOVE: u8 = 0x10;
@@ -61,6 +63,7 @@ pub(crate) struct Commands {
     /// The lane whose turn is first.
     first: usize,
     swept_unix_ms: u64,
+    garbage: LogLimit,
     producers_live: bool,
     /// Whether the engine thread orders producers before it sleeps.
     orders: bool,
@@ -72,7 +75,17 @@ impl Commands {
         let orders = end.announce_order(sleeps);
         let pages = PagePool::new(BRIDGE_PAGES * lodestone_memory::page::PAGE_BYTES, touch)?;
         let sink = Arc::new(BridgeSink { bridge: end.bridge(), calls: AtomicU64::new(0) });
-        Some(Commands { end, pages, sink, counters, first: 0, swept_unix_ms: 0, producers_live: false, orders })
+        Some(Commands {
+            end,
+            pages,
+            sink,
+            counters,
+            first: 0,
+            swept_unix_ms: 0,
+            garbage: LogLimit::default(),
+            producers_live: false,
+            orders,
+        })
     }
 
     /// After the announcement of a sleep: orders what producers published before the last look; `false` when that failed
@@ -125,6 +138,12 @@ impl Commands {
             self.counters.add(CounterId::Commands, u64::from(drained.records - refused));
             self.counters.add(CounterId::CommandsGarbage, u64::from(drained.garbage + refused));
         }
+        let garbage = drained.garbage + refused;
+        if garbage > 0
+            && let Some(held_back) = self.garbage.pass(now_unix_ms())
+        {
+            tracing::warn!(garbage, held_back, "lanes or ring held what no producer writes; it was skipped");
+        }
     }
 
     /// Looks at the producers now and then.
@@ -140,6 +159,15 @@ impl Commands {
         self.counters.set(CounterId::CommandsFull, sweep.full);
         self.counters.add(CounterId::ProducersDied, u64::from(sweep.died));
         self.counters.add(CounterId::ClaimsRepaired, u64::from(sweep.repaired));
+        if sweep.died + sweep.repaired > 0 {
+            let (died, repaired, live) = (sweep.died, sweep.repaired, sweep.live);
+            tracing::warn!(
+                died,
+                repaired,
+                live,
+                "producers of commands ended without a word; what they held is free again"
+            );
+        }
     }
 }
 

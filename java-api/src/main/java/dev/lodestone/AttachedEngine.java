@@ -175,6 +175,16 @@ public final class AttachedEngine implements EngineView {
     }
 
     @Override
+    public LogReader logs() {
+        return LogReader.ofNext(region);
+    }
+
+    @Override
+    public LogReader logs(long instance, long from) {
+        return LogReader.from(region, instance, from);
+    }
+
+    @Override
     public EngineMetrics metrics() {
         return metrics;
     }

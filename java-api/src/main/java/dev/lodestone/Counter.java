@@ -98,6 +98,10 @@ public enum Counter {
     PRODUCERS_LIVE,
     /** Producers of commands whose process ended without a word. */
     PRODUCERS_DIED,
+    /** Log records written to the log ring. */
+    LOG_RECORDS,
+    /** Log records that were dropped because their place in the ring was still being written. */
+    LOG_RECORDS_LOST,
     /** Tickets of earlier connections that were taken: handshakes without certificates. */
     HANDSHAKES_RESUMED,
     /** Times that certificate, authorities and token keys were taken up anew. */

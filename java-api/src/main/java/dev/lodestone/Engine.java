@@ -2,6 +2,7 @@ package dev.lodestone;
 
 import dev.lodestone.internal.Attachment;
 import dev.lodestone.internal.LargePages;
+import dev.lodestone.internal.LogForwarder;
 import dev.lodestone.internal.Monitors;
 import dev.lodestone.internal.NativeEngine;
 import dev.lodestone.internal.Region;
@@ -41,6 +42,7 @@ public final class Engine implements EngineView {
     private final NativeEngine engine;
     private final Region region;
     private final Monitors monitors;
+    private final LogForwarder log;
     private final Graph graph;
     private final Sessions sessions;
     private final Metrics metrics;
@@ -55,6 +57,7 @@ public final class Engine implements EngineView {
                 config.duration("monitoring.heap_profile_interval"),
                 config.whole("monitoring.gc_pause_alert_ms"),
                 config.duration("monitoring.rss_flatness_window")), region);
+        this.log = new LogForwarder(region, LogReader.from(region, region.generation(), 0));
         this.graph = new Graph(engine);
         this.sessions = new Sessions(engine, config.tokenKeys());
         this.metrics = new Metrics(region, monitors);
@@ -288,6 +291,16 @@ public final class Engine implements EngineView {
         return EventReader.from(region, instance, from);
     }
 
+    @Override
+    public LogReader logs() {
+        return LogReader.ofNext(region);
+    }
+
+    @Override
+    public LogReader logs(long instance, long from) {
+        return LogReader.from(region, instance, from);
+    }
+
     /**
      * Makes a batch for moves from Java.
      *
@@ -352,6 +365,8 @@ public final class Engine implements EngineView {
     @Override
     public void close() {
         monitors.close();
+        log.hurry();
         engine.close();
+        log.close();
     }
 }

@@ -115,6 +115,39 @@ public sealed interface EngineView extends AutoCloseable permits Engine, Attache
     }
 
     /**
+     * Makes a reader of log records, beginning with the next one.
+     *
+     * @return a reader for one thread
+     * @throws EngineClosedException when the engine is closed
+     */
+    LogReader logs();
+
+    /**
+     * Makes a reader of log records that goes on where an earlier one was, perhaps in a process that has ended. What the ring no
+     * longer holds is counted as {@linkplain LogReader#missed() missed}.
+     *
+     * @param instance the {@link #instance()} of the engine that the earlier reader read
+     * @param from the earlier reader's {@link LogReader#position()}; 0 begins with the engine's first record
+     * @return a reader for one thread
+     * @throws EngineGoneException when this is another engine: it was restarted, and its log began anew
+     * @throws IllegalArgumentException when the engine has not come to this position
+     * @throws EngineClosedException when the engine is closed
+     */
+    LogReader logs(long instance, long from);
+
+    /**
+     * Makes a reader of log records that goes on at a position of this same engine.
+     *
+     * @param from the position, 0 for the first record
+     * @return a reader for one thread
+     * @throws IllegalArgumentException when the engine has not come to this position
+     * @throws EngineClosedException when the engine is closed
+     */
+    default LogReader logs(long from) {
+        return logs(instance(), from);
+    }
+
+    /**
      * Counters and histograms.
      *
      * @return always the same object

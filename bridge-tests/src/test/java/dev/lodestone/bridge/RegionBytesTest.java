@@ -9,6 +9,7 @@ import dev.lodestone.Engine;
 import dev.lodestone.EngineException;
 import dev.lodestone.EventReader;
 import dev.lodestone.Histogram;
+import dev.lodestone.LogReader;
 import dev.lodestone.SlotReader;
 import dev.lodestone.WatchedDistances;
 import java.io.IOException;
@@ -37,7 +38,7 @@ class RegionBytesTest {
     private static final int FILES = Integer.getInteger("lodestone.region.files", 20_000);
     private static final int PAGE_BYTES = 4_096;
     private static final int SECTIONS_AT = 64;
-    private static final int SECTIONS = 10;
+    private static final int SECTIONS = 11;
     private static final int AT_REGION_BYTES = 48;
     private static final int AT_MAGIC_AND_LIFE = 48;
 
@@ -51,7 +52,7 @@ class RegionBytesTest {
     @Test
     @Timeout(value = 900, unit = TimeUnit.SECONDS)
     void whateverAFileSaysIsRefusedOrReadSafely() throws IOException, InterruptedException {
-        try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
+        try (Engine engine = Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
                 .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
             for (int node = 0; node < 100; node++) {
                 Engines.move(engine, node, node + 1, 0x1_0002);
@@ -148,7 +149,7 @@ class RegionBytesTest {
         for (int change = random.nextInt(3); change >= 0; change--) {
             int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
             switch (random.nextInt(5)) {
-                case 0 -> bytes.putInt(section, random.nextInt(13));
+                case 0 -> bytes.putInt(section, random.nextInt(14));
                 case 1 -> bytes.putInt(section + 4, telling(random, bytes.getInt(section + 4)).intValue());
                 case 2 -> bytes.putLong(section + 8, telling(random, bytes.getLong(section + 8)));
                 case 3 -> bytes.putLong(section + 16, telling(random, bytes.getLong(section + 16)));
@@ -177,7 +178,8 @@ class RegionBytesTest {
         for (int change = random.nextInt(6); change >= 0; change--) {
             int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
             long offset = bytes.getLong(section + 8);
-            long near = random.nextBoolean() ? random.nextInt(32) * 8L : random.nextInt(bytes.capacity() / 8) * 8L;
+            // The head of a ring and its first two cells lie within so many words.
+            long near = random.nextBoolean() ? random.nextInt(192) * 8L : random.nextInt(bytes.capacity() / 8) * 8L;
             long at = offset + near & ~7L;
             if (at >= 0 && at <= bytes.capacity() - Long.BYTES) {
                 bytes.putLong((int) at, telling(random, bytes.getLong((int) at)));
@@ -223,6 +225,7 @@ class RegionBytesTest {
             }
         }
         poll(engine, random);
+        logs(engine, random);
         distances(engine, random);
         engine.commit();
         engine.revision();
@@ -237,6 +240,24 @@ class RegionBytesTest {
         } finally {
             for (int polls = 0; polls < 3; polls++) {
                 events.poll((type, session, position, body) -> body.bodyLong(4), 20_000);
+            }
+        }
+    }
+
+    private static void logs(AttachedEngine engine, Random random) {
+        LogReader logs = engine.logs();
+        try {
+            logs = random.nextBoolean() ? logs : engine.logs(random.nextBoolean() ? 0 : logs.position() - 1);
+        } catch (IllegalArgumentException beyond) {
+            return;
+        } finally {
+            for (int polls = 0; polls < 3; polls++) {
+                logs.poll((level, position, record) -> {
+                    record.time();
+                    if (record.message().length() > 400 || record.target().length() > 64 || record.threadName().length() > 16) {
+                        throw new AssertionError("a text is longer than its place");
+                    }
+                }, 2_000);
             }
         }
     }

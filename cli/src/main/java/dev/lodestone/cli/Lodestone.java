@@ -22,8 +22,8 @@ import picocli.CommandLine.Spec;
         versionProvider = Lodestone.Version.class,
         description = "Looks at running engines, at this machine and at configuration files. Changes nothing.",
         subcommands = {
-            StatCommand.class, EventsCommand.class, SlotsCommand.class, EnginesCommand.class, DoctorCommand.class,
-            ConfigCommand.class
+            StatCommand.class, EventsCommand.class, LogsCommand.class, SlotsCommand.class, EnginesCommand.class,
+            DoctorCommand.class, ConfigCommand.class
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {

@@ -19,7 +19,7 @@ import java.time.Instant;
 import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md): that of an engine in this process, or one
+ * The shared region as this JVM sees it, layout version 4 (docs/shared-memory.md): that of an engine in this process, or one
  * that is mapped from the file of an engine elsewhere. Any thread.
  *
  * <p>The addresses stay mapped for ever: at the close zero pages are put there, and a zero generation is how a late reader
@@ -260,6 +260,46 @@ public final class Region {
     public long reply(int entry) {
         return base + layout.offset(RegionLayout.REPLIES)
                 + Objects.checkIndex(entry, layout.items(RegionLayout.REPLIES)) * BridgeLayout.REPLY_BYTES;
+    }
+
+    /**
+     * Address of the log ring.
+     *
+     * @return the address of its first word
+     */
+    public long log() {
+        return base + layout.offset(RegionLayout.LOG);
+    }
+
+    /**
+     * Length of the log ring.
+     *
+     * @return number of cells, a power of two
+     */
+    public long logRecordsMax() {
+        return (layout.itemBytes(RegionLayout.LOG) - LogLayout.CELLS) / LogLayout.CELL_BYTES;
+    }
+
+    /**
+     * How many log records were begun.
+     *
+     * @return the position behind the last one
+     */
+    public long logTail() {
+        try {
+            return Words.opaque(log() + LogLayout.TAIL);
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
+    }
+
+    /**
+     * Tells the engine of this process how far its log records were forwarded.
+     *
+     * @param position the position behind the last one
+     */
+    void tellLogTaken(long position) {
+        Words.putOpaque(log() + LogLayout.TAKEN, position + 1);
     }
 
     /**

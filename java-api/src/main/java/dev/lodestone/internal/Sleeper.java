@@ -1,5 +1,6 @@
 package dev.lodestone.internal;
 
+import dev.lodestone.bindings.HotCalls;
 import dev.lodestone.bindings.Lodestone;
 import java.lang.foreign.MemorySegment;
 
@@ -14,7 +15,7 @@ public interface Sleeper {
 
         @Override
         public void wake(MemorySegment word) {
-            Lodestone.lodestone_word_wake(word);
+            HotCalls.wake(word);
         }
 
         @Override
