@@ -250,6 +250,7 @@ fn a_hangup_takes_up_a_good_certificate_and_keys_and_refuses_bad_ones() {
     renew();
     let mut daemon = home.start(&["--port", "0"]);
     let [.., region] = daemon.ready();
+    let mut log = Vec::new();
     let mut hangup = || {
         daemon.signal(Signal::HUP);
         loop {
@@ -257,6 +258,7 @@ fn a_hangup_takes_up_a_good_certificate_and_keys_and_refuses_bad_ones() {
             if line.starts_with("lodestoned: ") {
                 return line;
             }
+            log.push(line);
         }
     };
     let first = hangup();
@@ -287,7 +289,15 @@ fn a_hangup_takes_up_a_good_certificate_and_keys_and_refuses_bad_ones() {
     let counters = word_at(Path::new(&region), 64 + 8) as usize;
     assert_eq!([50, 51].map(|place| word_at(Path::new(&region), counters + 8 * place)), [3, 1]);
     daemon.signal(Signal::TERM);
-    assert_eq!(daemon.end().status, Some(0));
+    let end = daemon.end();
+    assert_eq!(end.status, Some(0));
+    log.extend(end.log);
+    for wanted in [
+        "INFO  transport::server: certificate and token keys were taken up anew",
+        "WARN  transport::server: certificate",
+    ] {
+        assert!(log.iter().any(|line| line.contains(wanted)), "no {wanted:?} in {log:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use arrayvec::ArrayVec;
 use lodestone_memory::log::LogLimit;
 use lodestone_memory::rings::{
-    Acknowledged, Bridge, BridgeEnd, Drained, Rejection, RingRecord, Take, barrier_everywhere,
+    Acknowledged, Bridge, BridgeEnd, Caller, Drained, Rejection, RingRecord, Take, barrier_everywhere,
 };
 use lodestone_memory::{CounterId, Counters, Page, PagePool, RecordHead, RecordKind, Status};
 use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
@@ -74,7 +74,7 @@ impl Commands {
     pub(crate) fn new(end: BridgeEnd, counters: Counters, touch: bool, sleeps: bool) -> Option<Commands> {
         let orders = end.announce_order(sleeps);
         let pages = PagePool::new(BRIDGE_PAGES * lodestone_memory::page::PAGE_BYTES, touch)?;
-        let sink = Arc::new(BridgeSink { bridge: end.bridge(), calls: AtomicU64::new(0) });
+        let sink = Arc::new(BridgeSink::new(end.bridge()));
         Some(Commands {
             end,
             pages,
@@ -146,11 +146,11 @@ impl Commands {
         }
     }
 
-    /// Looks at the producers now and then.
-    pub(crate) fn sweep(&mut self, now_unix_ms: u64) {
+    /// Looks at the producers now and then; whether it did.
+    pub(crate) fn sweep(&mut self, now_unix_ms: u64) -> bool {
         let interval = if self.end.is_waiting() { SWEEP_WAITING_MS } else { SWEEP_MS };
         if now_unix_ms.abs_diff(self.swept_unix_ms) < interval {
-            return;
+            return false;
         }
         self.swept_unix_ms = now_unix_ms;
         let sweep = self.end.sweep(|entry| self.sink.is_busy(entry));
@@ -168,6 +168,7 @@ impl Commands {
                 "producers of commands ended without a word; what they held is free again"
             );
         }
+        true
     }
 }
 
@@ -184,7 +185,7 @@ struct Filling<'turn> {
 impl Filling<'_> {
     fn take(&mut self, bridge: &Bridge, entry: usize, record: &RingRecord) -> Take {
         if is_call(record.kind) {
-            return self.call(entry, record);
+            return self.call(bridge, entry, record);
         }
         let head = head(bridge.producers().tenant(entry), entry, record);
         for _ in 0..2 {
@@ -201,9 +202,9 @@ impl Filling<'_> {
         unreachable!("an empty page has room for any record")
     }
 
-    fn call(&mut self, entry: usize, record: &RingRecord) -> Take {
+    fn call(&mut self, bridge: &Bridge, entry: usize, record: &RingRecord) -> Take {
         if self.sink.begin(entry) {
-            self.calls.push(Call::new(entry, record));
+            self.calls.push(Call::new(bridge.producers().caller(entry), record));
             return Take::Last;
         }
         // One call at a time: its reply has one place. Whoever breaks that waits for ever.
@@ -257,25 +258,40 @@ pub(crate) struct BridgeSink {
     bridge: Bridge,
     /// A bit for each entry whose call is worked on.
     calls: AtomicU64,
+    /// A bit for each entry whose reply is being written.
+    writing: AtomicU64,
 }
 
 impl BridgeSink {
+    fn new(bridge: Bridge) -> BridgeSink {
+        BridgeSink { bridge, calls: AtomicU64::new(0), writing: AtomicU64::new(0) }
+    }
+
     /// Takes a call of this entry on; `false` while another one is worked on.
     fn begin(&self, entry: usize) -> bool {
         self.calls.fetch_or(1 << entry, Ordering::AcqRel) >> entry & 1 == 0
     }
 
     fn is_busy(&self, entry: usize) -> bool {
-        self.calls.load(Ordering::Acquire) >> entry & 1 == 1
+        let writing = self.writing.load(Ordering::Acquire);
+        (writing | self.calls.load(Ordering::Acquire)) >> entry & 1 == 1
     }
 
     /// Answers the call of this key and lets the next one in. From the engine thread or the pathfinder's.
-    pub(crate) fn reply(&self, key: u64, status: Status, words: &[u64], list: &[u32]) {
+    pub(crate) fn reply(&self, key: u64, status: u16, words: &[u64], list: &[u32]) {
         let entry = entry_of(key);
+        // An entry whose producer left is freed in the meantime by nobody: the reply would be its successor's.
+        self.writing.fetch_or(1 << entry, Ordering::AcqRel);
         // Before the reply: whoever reads it may ask again at once.
         self.calls.fetch_and(!(1 << entry), Ordering::AcqRel);
-        self.bridge.replies().write(entry, counter_of(key), status.code(), words, list);
+        self.bridge.replies().write(entry, counter_of(key), status, words, list);
         self.bridge.producers().bell(entry).ring();
+        self.writing.fetch_and(!(1 << entry), Ordering::AcqRel);
+    }
+
+    /// Whether the producer that called is there no more: nobody waits for the reply.
+    pub(crate) fn is_caller_gone(&self, caller: &Caller) -> bool {
+        !self.bridge.producers().is_there(caller)
     }
 
     /// One producer's decisions, in the order of its counters.
@@ -304,18 +320,16 @@ impl AnswerSink for BridgeSink {
         }
     }
 
-    fn refused(&self, counter: u64, status: Status, node: u32) {
-        self.reply(counter, status, &[u64::from(node)], &[]);
+    fn refused(&self, _counter: u64, _status: Status, _node: u32) {
+        unreachable!("questions of producers are calls, which have their own reply");
     }
 
     fn state(&self, _counter: u64, _revision: u64, _slot: &[u8; 256]) {
         unreachable!("producers read slots themselves");
     }
 
-    fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool {
-        let words = [path.revision, path.distance, u64::from(path.nodes_total)];
-        self.reply(counter, Status::Ok, &words, path.nodes);
-        true
+    fn path(&self, _counter: u64, _path: &PathAnswer<'_>) -> bool {
+        unreachable!("questions of producers are calls, which have their own reply");
     }
 
     fn is_gone(&self) -> bool {
@@ -328,5 +342,5 @@ pub(crate) type ReplyWords = ArrayVec<u64, { lodestone_memory::rings::layout::RE
 
 /// The key of a call.
 pub(crate) fn key_of(call: &Call) -> u64 {
-    keyed(call.entry, call.counter)
+    keyed(call.caller.entry, call.counter)
 }

@@ -30,7 +30,7 @@ impl Engine {
     /// [`EngineError::Closed`]; [`EngineError::Memory`] when 262,144 tokens are revoked already.
     pub fn revoke_token(&self, nonce: u64) -> Result<(), EngineError> {
         self.check_open()?;
-        let revoked = self.server().is_none_or(|server| server.revoke_token(nonce));
+        let revoked = self.server().is_none_or(|server| self.logs().within(|| server.revoke_token(nonce)));
         if revoked { Ok(()) } else { Err(revocations_full()) }
     }
 
@@ -50,7 +50,8 @@ impl Engine {
         self.check_open()?;
         let config = Config::parse(config)?;
         let server = self.server().ok_or(EngineError::Closed)?;
-        Ok(server.reload_identity(&config.certificate, &config.client_certificates, &config.auth)?)
+        let (certificate, clients, auth) = (&config.certificate, &config.client_certificates, &config.auth);
+        Ok(self.logs().within(|| server.reload_identity(certificate, clients, auth))?)
     }
 
     /// Refuses the token of this session from now on and closes all sessions opened with it; a session without a token is
@@ -60,7 +61,7 @@ impl Engine {
     /// [`EngineError::InvalidArgument`] when there is no such session; as [`Engine::revoke_token`].
     pub fn revoke_session(&self, session: u32) -> Result<(), EngineError> {
         self.check_open()?;
-        match self.server().and_then(|server| server.revoke_session(session)) {
+        match self.server().and_then(|server| self.logs().within(|| server.revoke_session(session))) {
             Some(true) => Ok(()),
             Some(false) => Err(revocations_full()),
             None => Err(no_session(session)),

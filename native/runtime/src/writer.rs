@@ -106,7 +106,9 @@ impl Writer {
             let now = now_unix_ms();
             self.header.beat(now);
             self.look_for_holes(now);
-            self.commands.sweep(now);
+            if self.commands.sweep(now) {
+                self.end_orphaned_watches();
+            }
             if self.turn(&mut context, &mut desk) {
                 desk.announced = false;
                 self.bell.awake();

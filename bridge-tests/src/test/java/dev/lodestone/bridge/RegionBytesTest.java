@@ -1,5 +1,6 @@
 package dev.lodestone.bridge;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lodestone.AttachMode;
@@ -7,10 +8,12 @@ import dev.lodestone.AttachedEngine;
 import dev.lodestone.Counter;
 import dev.lodestone.Engine;
 import dev.lodestone.EngineException;
+import dev.lodestone.EngineState;
 import dev.lodestone.EventReader;
 import dev.lodestone.Histogram;
 import dev.lodestone.LogReader;
 import dev.lodestone.SlotReader;
+import dev.lodestone.Status;
 import dev.lodestone.WatchedDistances;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -48,12 +51,13 @@ class RegionBytesTest {
     private final List<Integer> changed = new ArrayList<>();
     private int attached;
     private int read;
+    private int produced;
+    private boolean written;
 
     @Test
     @Timeout(value = 900, unit = TimeUnit.SECONDS)
     void whateverAFileSaysIsRefusedOrReadSafely() throws IOException, InterruptedException {
-        try (Engine engine = Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
-                .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
+        try (Engine engine = open()) {
             for (int node = 0; node < 100; node++) {
                 Engines.move(engine, node, node + 1, 0x1_0002);
             }
@@ -71,6 +75,37 @@ class RegionBytesTest {
         // A change that refuses everything would make the rest of this test blind.
         assertTrue(attached > FILES / 10, attached + " of " + FILES + " were attached to");
         assertTrue(read > FILES / 100, read + " of " + FILES + " were read to the end");
+        assertTrue(produced > FILES / 200, produced + " of " + FILES + " took commands and calls to the end");
+    }
+
+    /** Somebody writes over lanes, ring, table and replies of a living engine while commands are sent and calls are made. */
+    @Test
+    @Timeout(value = 900, unit = TimeUnit.SECONDS)
+    void whatIsWrittenOverCommandsInFlightCrashesNobody() throws IOException, InterruptedException {
+        long seed = Long.getLong("lodestone.seed", System.nanoTime());
+        for (int round = 0; round < Math.max(20, FILES / 1_000); round++) {
+            String where = "-Dlodestone.seed=" + (seed + round) + ", the first round";
+            Random random = new Random(seed + round);
+            try (Engine engine = open(); AttachedEngine attached = Engine.attach(engine.regionPath().orElseThrow());
+                    HostileUse.Vandal vandal = HostileUse.Vandal.start(engine.regionPath().orElseThrow(), random.nextLong())) {
+                while (vandal.isAtWork()) {
+                    HostileUse.ofCommandsAndCalls(attached, random);
+                }
+                vandal.join();
+                // A rollback may have been asked for by whatever stood in the ring.
+                assertEquals(EngineState.RUNNING, engine.state(), where);
+                assertEquals(Status.OK, Engines.move(engine, 1, 2, 0x1_0005), where);
+                assertEquals(engine.verifyHash(), engine.stateHash(), where);
+            } catch (RuntimeException | Error wrong) {
+                throw new AssertionError(where, wrong);
+            }
+        }
+    }
+
+    /** Its lanes and ring are small, so that chance meets what stands in them. */
+    private Engine open() {
+        return Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
+                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4).set("runtime.shared_region_directory", "\"" + folder + "\"").build());
     }
 
     private void one(Path file, byte[] good, Random random, String where) throws IOException {
@@ -82,6 +117,10 @@ class RegionBytesTest {
                 attached++;
                 if (cut) {
                     channel.truncate(random.nextInt(good.length));
+                }
+                if (random.nextInt(10) == 0) {
+                    written = true;
+                    produced += HostileUse.ofCommandsAndCalls(engine, random) ? 1 : 0;
                 }
                 read(engine, random);
                 read++;
@@ -105,10 +144,12 @@ class RegionBytesTest {
             channel.write(ByteBuffer.wrap(good, at, Math.min(PAGE_BYTES, good.length - at)), at);
         }
         changed.clear();
-        if (channel.size() != good.length) {
+        // Commands may have been written anywhere: where a layout that was changed says.
+        if (written || channel.size() != good.length) {
             channel.truncate(0);
             channel.write(ByteBuffer.wrap(good), 0);
         }
+        written = false;
         channel.truncate(bytes.limit());
         for (int at = 0; at < bytes.limit(); at += PAGE_BYTES) {
             int end = Math.min(at + PAGE_BYTES, bytes.limit());
@@ -121,12 +162,13 @@ class RegionBytesTest {
 
     private static ByteBuffer mutated(byte[] good, Random random) {
         ByteBuffer bytes = ByteBuffer.wrap(good.clone()).order(ByteOrder.LITTLE_ENDIAN);
-        switch (random.nextInt(6)) {
+        switch (random.nextInt(8)) {
             case 0 -> flips(bytes, random, PAGE_BYTES);
             case 1 -> layout(bytes, random);
             case 2 -> bytes.limit(random.nextInt(random.nextBoolean() ? PAGE_BYTES + 1 : good.length));
             case 3 -> words(bytes, random);
             case 4 -> noise(bytes, random);
+            case 5, 6 -> HostileUse.bridge(bytes, random);
             default -> {
                 layout(bytes, random);
                 words(bytes, random);
@@ -159,7 +201,7 @@ class RegionBytesTest {
     }
 
     /** Values at which sums and products go wrong. */
-    private static Long telling(Random random, long now) {
+    static Long telling(Random random, long now) {
         return switch (random.nextInt(9)) {
             case 0 -> now + 1;
             case 1 -> now - 1;

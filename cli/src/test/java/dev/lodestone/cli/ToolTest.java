@@ -364,7 +364,7 @@ class ToolTest {
 
     @Test
     void helpAndVersionAreEverywhere() {
-        for (String command : List.of("stat", "events", "logs", "slots", "engines", "doctor", "config")) {
+        for (String command : List.of("stat", "events", "logs", "slots", "route", "rollback", "engines", "doctor", "config")) {
             Tool.End help = Tool.run(command, "--help");
             assertEquals(Exit.FINE, help.exit(), help.toString());
             assertTrue(help.out().contains("Usage: lodestone " + command), help.out());
@@ -374,7 +374,7 @@ class ToolTest {
         }
         assertTrue(Tool.run("--help").out().contains("\n  doctor "));
         refused(Exit.USAGE, "a command is missing", Tool.run());
-        refused(Exit.USAGE, "'route'", Tool.run("route"));
+        refused(Exit.USAGE, "'rout'", Tool.run("rout"));
         refused(Exit.USAGE, "no time from 100ms to 1h", Tool.run("stat", "--interval", "1"));
     }
 }

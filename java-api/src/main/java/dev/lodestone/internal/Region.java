@@ -11,11 +11,14 @@ import dev.lodestone.EngineState;
 import dev.lodestone.NativeLibraryException;
 import dev.lodestone.SlotBusyException;
 import dev.lodestone.StateHash;
+import dev.lodestone.Status;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -63,23 +66,11 @@ public final class Region {
     private static final int POISON_BYTES_MAX = 1_020;
     private static final int POISONED = 3;
 
-    /** What the region of an engine in another process is asked about that process. */
-    interface Owner {
-        /**
-         * Whether the process ended without closing its engine.
-         *
-         * @return false while it lives
-         */
-        boolean isGone();
-
-        /** Gives the memory up after a fault: from now on there are zeros. */
-        void giveUp();
-    }
-
     private final long base;
     private final RegionLayout layout;
     private final long generation;
-    private final Owner owner;
+    private final RegionOwner owner;
+    private final List<Producer> producersHere = new ArrayList<>();
     private volatile boolean lost;
 
     /**
@@ -95,7 +86,7 @@ public final class Region {
     }
 
     /** A region mapped from a file; its layout was read before. */
-    Region(long base, RegionLayout layout, long generation, Owner owner) {
+    Region(long base, RegionLayout layout, long generation, RegionOwner owner) {
         this.base = base;
         this.layout = layout;
         this.generation = generation;
@@ -205,6 +196,27 @@ public final class Region {
     }
 
     /**
+     * The producers that this process has registered through this object, and that have not left. Whoever registers, leaves or
+     * takes the memory away holds its monitor: so none is forgotten.
+     *
+     * @return the list itself
+     */
+    List<Producer> producersHere() {
+        return producersHere;
+    }
+
+    /**
+     * Refuses to go on where writing would end this process.
+     *
+     * @throws EngineException when the engine was attached to for reading only
+     */
+    void requireWritable() {
+        if (owner != null && !owner.isWritable()) {
+            throw new EngineException(Status.READ_ONLY, "this engine was attached to for reading only");
+        }
+    }
+
+    /**
      * Address of a lane.
      *
      * @param lane its number
@@ -278,28 +290,6 @@ public final class Region {
      */
     public long logRecordsMax() {
         return (layout.itemBytes(RegionLayout.LOG) - LogLayout.CELLS) / LogLayout.CELL_BYTES;
-    }
-
-    /**
-     * How many log records were begun.
-     *
-     * @return the position behind the last one
-     */
-    public long logTail() {
-        try {
-            return Words.opaque(log() + LogLayout.TAIL);
-        } catch (InternalError fault) {
-            throw fault(fault);
-        }
-    }
-
-    /**
-     * Tells the engine of this process how far its log records were forwarded.
-     *
-     * @param position the position behind the last one
-     */
-    void tellLogTaken(long position) {
-        Words.putOpaque(log() + LogLayout.TAKEN, position + 1);
     }
 
     /**
@@ -453,12 +443,28 @@ public final class Region {
      *
      * @throws EngineClosedException when the engine is closed
      * @throws EnginePoisonedException when it has failed
+     * @throws EngineGoneException when its process ended
      */
     public void requireAlive() {
-        if (state() == EngineState.POISONED) {
+        EngineState state = state();
+        if (state == EngineState.POISONED) {
             throw new EnginePoisonedException(poisonText());
         }
+        if (state == EngineState.GONE && !lost) {
+            throw new EngineGoneException("the engine's process ended without closing it");
+        }
         requireOpen();
+    }
+
+    /**
+     * What to throw when another process has written what no engine or producer writes.
+     *
+     * @param what what it is
+     * @return the exception, or that of an engine that is closed
+     */
+    EngineException damaged(String what) {
+        requireOpen();
+        return new EngineException(Status.DAMAGED, "the shared region holds " + what);
     }
 
     /**
