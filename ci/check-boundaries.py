@@ -30,6 +30,7 @@ OWN_ALLOWED = {f"{GROUP}:lodestone"}
 API_REQUIRES = {
     "dev.lodestone.bindings", "dev.lodestone.natives", "org.snakeyaml.engine.v2", "java.management", "jdk.management",
 }
+API_EXPORTS = {"exports dev.lodestone", "exports dev.lodestone.client"}
 
 problems = []
 
@@ -187,7 +188,7 @@ def check_module(path):
         elif name == "dev.lodestone.natives":
             bad = True
         elif name == "dev.lodestone":
-            bad = required not in API_REQUIRES if required else words[0] != "exports" or directive != "exports dev.lodestone"
+            bad = required not in API_REQUIRES if required else words[0] != "exports" or directive not in API_EXPORTS
         else:
             bad = required in ("dev.lodestone.bindings", "dev.lodestone.natives") or ".internal" in directive
         if bad:

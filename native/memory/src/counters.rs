@@ -118,6 +118,12 @@ counter_ids! {
     LogRecords = 47 "log_records",
     /// Log records dropped, since a writer a whole lap ahead of them had not finished.
     LogRecordsLost = 48 "log_records_lost",
+    /// Tickets of earlier connections that were taken: handshakes without certificates.
+    HandshakesResumed = 49 "handshakes_resumed",
+    /// Times that certificate, authorities and token keys were taken up anew.
+    IdentityReloads = 50 "identity_reloads",
+    /// Times that this was refused and the old ones went on.
+    IdentityReloadsRefused = 51 "identity_reloads_refused",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

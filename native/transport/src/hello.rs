@@ -153,12 +153,7 @@ fn rights_of(plane: &Plane, body: &[u8]) -> Result<Rights, Refusal> {
         Status::Malformed => Refusal::Fault(status, text),
         _ => Refusal::Unwelcome(status, text),
     })?;
-    match &plane.verifier {
-        None => Ok(Rights::ALL),
-        Some(verifier) => {
-            verifier.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
-        }
-    }
+    plane.gate.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
 }
 
 /// Opens the session, WELCOME being the first frame that its first stream owes.

@@ -35,6 +35,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answers;
+mod certificates;
 mod config;
 mod connection;
 mod datagram;
@@ -54,7 +55,7 @@ mod writer;
 #[doc(hidden)]
 pub mod wire;
 
-pub use config::{Auth, Certificate, TokenKey, TransportConfig};
+pub use config::{Auth, Certificate, ClientCertificates, TokenKey, TransportConfig};
 pub use error::TransportError;
 pub use server::Server;
 pub use session::SessionInfo;

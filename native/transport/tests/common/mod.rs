@@ -300,9 +300,9 @@ impl Bench {
 }
 
 /// TLS as a client that trusts this certificate alone.
-pub fn tls_client(certificate_der: &[u8], alpn: &[u8]) -> rustls::ClientConfig {
+pub fn tls_client(certificate_der: impl AsRef<[u8]>, alpn: &[u8]) -> rustls::ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(certificate_der.to_vec())).unwrap();
+    roots.add(CertificateDer::from(certificate_der.as_ref().to_vec())).unwrap();
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
@@ -314,7 +314,7 @@ pub fn tls_client(certificate_der: &[u8], alpn: &[u8]) -> rustls::ClientConfig {
 }
 
 pub fn client_config(
-    certificate_der: &[u8],
+    certificate_der: impl AsRef<[u8]>,
     alpn: &[u8],
     adjust: impl FnOnce(&mut quinn::TransportConfig),
 ) -> quinn::ClientConfig {
