@@ -28,14 +28,23 @@
 //! # }
 //! ```
 //!
+//! [`EngineClient`] stays with its engine over lost connections, and is what most programs want: docs/clients.md tells how.
+//!
 //! Everything here runs inside a tokio runtime with time and IO enabled; one thread is enough.
 #![forbid(unsafe_code)]
+
+/// The Rust examples of docs/clients.md, so that they compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/clients.md")]
+pub struct ClientsPage;
 
 mod answer;
 #[doc(hidden)]
 pub mod command_line;
 mod datagram;
+mod engine;
 mod error;
+mod identity;
 mod session;
 mod status;
 mod stream;
@@ -44,7 +53,12 @@ pub mod wire;
 
 pub use answer::{Ack, Answer, Path, Reject, Slot, State};
 pub use datagram::{DatagramReceiver, DatagramSender};
+pub use engine::{
+    Ask, ClientState, Completion, EngineAddress, EngineClient, EngineClientOptions, FoundRoute, IN_FLIGHT_LIMIT,
+    NodeState, Outcome, Pending, Read, Release, Reply, Request, RouteBetween,
+};
 pub use error::ClientError;
+pub use identity::ClientIdentity;
 pub use session::{Client, ClientOptions, Session, Welcome};
 pub use status::Status;
 pub use stream::{StreamReceiver, StreamSender};

@@ -118,20 +118,26 @@ counter_ids! {
     LogRecords = 47 "log_records",
     /// Log records dropped, since a writer a whole lap ahead of them had not finished.
     LogRecordsLost = 48 "log_records_lost",
+    /// Tickets of earlier connections that were taken: handshakes without certificates.
+    HandshakesResumed = 49 "handshakes_resumed",
+    /// Times that certificate, authorities and token keys were taken up anew.
+    IdentityReloads = 50 "identity_reloads",
+    /// Times that this was refused and the old ones went on.
+    IdentityReloadsRefused = 51 "identity_reloads_refused",
     /// Handshakes under way: from a connection's first packet to WELCOME or its refusal.
-    HandshakesLive = 49 "handshakes_live",
+    HandshakesLive = 52 "handshakes_live",
     /// Attempts to connect that were asked to prove their address.
-    ConnectionsRetried = 50 "connections_retried",
+    ConnectionsRetried = 53 "connections_retried",
     /// Attempts to connect that got no answer: too many handshakes under way, or too many packets.
-    ConnectionsShed = 51 "connections_shed",
+    ConnectionsShed = 54 "connections_shed",
     /// Attempts to connect that were refused because of a limit of their address.
-    ConnectionsLimited = 52 "connections_limited",
+    ConnectionsLimited = 55 "connections_limited",
     /// Times a stream waited because its session sends more than it may.
-    SessionsThrottled = 53 "sessions_throttled",
+    SessionsThrottled = 56 "sessions_throttled",
     /// Datagrams dropped because their session sends more than it may.
-    DatagramsShed = 54 "datagrams_shed",
+    DatagramsShed = 57 "datagrams_shed",
     /// Sessions that were told of the server's end with everything accepted answered.
-    SessionsDrained = 55 "sessions_drained",
+    SessionsDrained = 58 "sessions_drained",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -36,6 +36,7 @@ mod log;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod sessions;
 mod threads;
 mod transport_keys;
 mod watching;

@@ -18,15 +18,15 @@ use crate::session::now_unix_ms;
 const OVERLOADED_INTERVAL_NS: u64 = 10_000_000;
 
 /// The table of addresses, for the driver that lets connections in and the sessions that end.
-pub(crate) struct Gate {
+pub(crate) struct AddressGate {
     addresses: Mutex<Addresses>,
     /// Connections from this machine are limited like all others.
     limit_loopback: bool,
 }
 
-impl Gate {
-    pub(crate) fn new(addresses: Addresses, limit_loopback: bool) -> Gate {
-        Gate { addresses: Mutex::new(addresses), limit_loopback }
+impl AddressGate {
+    pub(crate) fn new(addresses: Addresses, limit_loopback: bool) -> AddressGate {
+        AddressGate { addresses: Mutex::new(addresses), limit_loopback }
     }
 
     fn addresses(&self) -> MutexGuard<'_, Addresses> {
@@ -58,7 +58,7 @@ pub(crate) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.plane.gate.leave(self.address);
+        self.plane.address_gate.leave(self.address);
     }
 }
 
@@ -112,7 +112,7 @@ impl Doorkeeper {
             }
             return Verdict::Refuse;
         };
-        if let Err(reason) = plane.gate.enter(address, plane.now_ns()) {
+        if let Err(reason) = plane.address_gate.enter(address, plane.now_ns()) {
             tracing::debug!(%address, ?reason, "a limit of its address is reached");
             plane.counters.add(CounterId::ConnectionsLimited, 1);
             return Verdict::Refuse;

@@ -36,6 +36,7 @@
 
 mod admission;
 mod answers;
+mod certificates;
 mod config;
 mod connection;
 mod datagram;
@@ -55,7 +56,10 @@ mod tls;
 mod token;
 mod writer;
 
-pub use config::{Auth, Certificate, StreamCredit, TokenKey, TransportConfig};
+#[doc(hidden)]
+pub mod wire;
+
+pub use config::{Auth, Certificate, ClientCertificates, StreamCredit, TokenKey, TransportConfig};
 pub use error::TransportError;
 pub use server::Server;
 pub use session::SessionInfo;

@@ -8,14 +8,14 @@ use lodestone_memory::log::LogLimit;
 use lodestone_memory::{Counters, Histograms};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::admission::Gate;
+use crate::admission::AddressGate;
 use crate::answers::AnswerLimits;
 use crate::config::StreamCredit;
 use crate::limits::Allowance;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::sink::{Batch, SessionEvent};
-use crate::token::Verifier;
+use crate::token::Gate;
 
 /// Tells the present revision; read for WELCOME.
 pub(crate) type RevisionSource = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -45,13 +45,12 @@ pub(crate) struct Plane {
     pub(crate) session_moves: Option<Allowance>,
     pub(crate) session_bytes: Option<Allowance>,
     /// Limits of addresses.
-    pub(crate) gate: Gate,
+    pub(crate) address_gate: AddressGate,
     /// Handshakes under way: from the first packet to WELCOME or its refusal.
     pub(crate) handshakes: AtomicU64,
     pub(crate) slow_consumer: Duration,
     pub(crate) handshake_target: Duration,
-    /// `None`: tokens are not asked for.
-    pub(crate) verifier: Option<Verifier>,
+    pub(crate) gate: Gate,
     pub(crate) answer_limits: AnswerLimits,
     pub(crate) pages: Pages,
     pub(crate) ingress: mpsc::Sender<Batch>,

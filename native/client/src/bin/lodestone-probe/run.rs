@@ -55,7 +55,8 @@ pub(crate) async fn run(server: ServerOptions) -> Result<(), Failure> {
 
 async fn connect(server: &ServerOptions) -> Result<Session, Failure> {
     let (address, trust, token) = (server.address()?, server.trust_anchor()?, server.token()?);
-    match Client::connect(address, &trust, token.as_deref()).await {
+    let identity = server.identity()?;
+    match Client::connect_as(address, &trust, identity.as_ref(), token.as_deref()).await {
         Ok(session) => Ok(session),
         Err(error) => {
             // A refusing WELCOME and the close behind it say the same; the close may overtake.
