@@ -40,13 +40,15 @@ mod session;
 mod status;
 mod stream;
 mod trust;
+mod updates;
 pub mod wire;
 
-pub use answer::{Ack, Answer, Path, Reject, Slot, State};
+pub use answer::{Ack, Answer, Path, Reject, Slot, State, Subscribed};
 pub use datagram::{DatagramReceiver, DatagramSender};
 pub use error::ClientError;
 pub use session::{Client, ClientOptions, Session, Welcome};
 pub use status::Status;
 pub use stream::{StreamReceiver, StreamSender};
 pub use trust::TrustAnchor;
+pub use updates::{Update, UpdateReceiver};
 pub use wire::Move;

@@ -13,7 +13,8 @@ use crate::datagram::{DatagramReceiver, DatagramSender};
 use crate::error::ClientError;
 use crate::stream::{StreamReceiver, StreamSender};
 use crate::trust::TrustAnchor;
-use crate::wire::{ALPN, VERSION, put_hello};
+use crate::updates::UpdateReceiver;
+use crate::wire::{ALPN, VERSION, VERSION_UPDATES, put_hello};
 
 /// The server's idle time-out; the client offers the same, so that neither waits longer than the other.
 const IDLE_TIMEOUT_MS: u32 = 30_000;
@@ -36,6 +37,8 @@ pub struct ClientOptions {
     /// lost and comes again only after a time-out, so it should hold what all sessions of the socket receive while
     /// their tasks wait for a processor.
     pub socket_buffer_bytes: usize,
+    /// Whether sessions can be told of changes: they speak protocol version 2 then, which older servers refuse.
+    pub updates: bool,
 }
 
 impl Default for ClientOptions {
@@ -46,6 +49,7 @@ impl Default for ClientOptions {
             path_mtu_discovery: true,
             initial_rtt_ms: 333,
             socket_buffer_bytes: 1 << 20,
+            updates: false,
         }
     }
 }
@@ -56,6 +60,7 @@ pub struct Client {
     endpoint: Endpoint,
     server_name: Option<String>,
     connect_timeout_ms: u64,
+    version: u16,
 }
 
 impl Client {
@@ -70,7 +75,20 @@ impl Client {
         trust: &TrustAnchor,
         token: Option<&[u8]>,
     ) -> Result<Session, ClientError> {
-        let client = Client::bind(any_port_towards(address), trust, &ClientOptions::default())?;
+        Client::connect_with(address, trust, token, &ClientOptions::default()).await
+    }
+
+    /// Opens a session over a socket of its own.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Client::bind) and [`open_session`](Client::open_session).
+    pub async fn connect_with(
+        address: SocketAddr,
+        trust: &TrustAnchor,
+        token: Option<&[u8]>,
+        options: &ClientOptions,
+    ) -> Result<Session, ClientError> {
+        let client = Client::bind(any_port_towards(address), trust, options)?;
         let opened = client.open_session(address, token).await;
         if let Err(ClientError::Refused { .. }) = opened {
             // Before the socket goes: the server holds the connection until it knows that its refusal has arrived.
@@ -95,6 +113,7 @@ impl Client {
             endpoint,
             server_name: trust.server_name().map(str::to_owned),
             connect_timeout_ms: options.connect_timeout_ms,
+            version: if options.updates { VERSION_UPDATES } else { VERSION },
         })
     }
 
@@ -124,10 +143,10 @@ impl Client {
 
         let (mut send, receive) = connection.open_bi().await?;
         let mut hello = Vec::new();
-        put_hello(&mut hello, VERSION, token.unwrap_or(&[]))?;
+        put_hello(&mut hello, self.version, token.unwrap_or(&[]))?;
         send.write_all(&hello).await?;
         let mut receiver = StreamReceiver::new(receive, 0);
-        let frame = receiver.welcome().await?;
+        let frame = receiver.welcome(self.version).await?;
         let welcome = Welcome {
             session: frame.session,
             streams_max: frame.streams_max,
@@ -141,9 +160,11 @@ impl Client {
             DatagramSender::new(connection.clone(), welcome.session),
             DatagramReceiver::new(connection.clone(), welcome.session),
         );
+        let updates = UpdateReceiver::new(connection.clone(), welcome.session);
         Ok(Session {
             endpoint: self.endpoint.clone(),
             connection,
+            updates: Some(updates).filter(|_| self.version >= VERSION_UPDATES),
             welcome,
             first_stream: Some((sender, receiver)),
             datagrams: Some(datagrams),
@@ -191,6 +212,7 @@ pub struct Session {
     welcome: Welcome,
     first_stream: Option<(StreamSender, StreamReceiver)>,
     datagrams: Option<(DatagramSender, DatagramReceiver)>,
+    updates: Option<UpdateReceiver>,
     handshake: Duration,
     welcomed: Duration,
 }
@@ -220,6 +242,11 @@ impl Session {
     /// The two halves for datagrams; `None` after the first call, because a session has one datagram counter.
     pub fn take_datagrams(&mut self) -> Option<(DatagramSender, DatagramReceiver)> {
         self.datagrams.take()
+    }
+
+    /// What the session is told of; `None` after the first call, and without [`ClientOptions::updates`].
+    pub fn take_updates(&mut self) -> Option<UpdateReceiver> {
+        self.updates.take()
     }
 
     /// Opens another stream; waits while as many are open as the server allows.
@@ -299,7 +326,7 @@ fn quic_config(trust: &TrustAnchor, options: &ClientOptions) -> Result<quinn::Cl
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(u32::from(options.updates)))
         .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
         .keep_alive_interval(Some(Duration::from_millis(options.keep_alive_ms)))
         .initial_rtt(Duration::from_millis(options.initial_rtt_ms));

@@ -114,6 +114,12 @@ counter_ids! {
     ProducersLive = 45 "producers_live",
     /// Producers of commands whose process ended without a word.
     ProducersDied = 46 "producers_died",
+    /// UPDATEs written to the streams of sessions.
+    UpdatesSent = 47 "updates_sent",
+    /// Changes that found their node waiting for the session already: one UPDATE tells of both.
+    UpdatesCoalesced = 48 "updates_coalesced",
+    /// Nodes that sessions are told of, each counted once for each session: now.
+    SubscriptionsLive = 49 "subscriptions_live",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -15,6 +15,7 @@ pub mod histogram;
 pub mod huge;
 pub mod layout;
 pub mod nodes;
+pub mod outbox;
 pub mod page;
 #[cfg(not(all(loom, test)))]
 pub mod region;

@@ -17,6 +17,7 @@ use lodestone_memory::rings::BridgeSizes;
 use lodestone_transport::{Auth, Certificate, TokenKey};
 
 use crate::error::EngineError;
+use crate::interest::{InterestConfig, Policy};
 
 /// What the engine thread does while there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ pub struct Config {
     pub(crate) channel_batches: usize,
     pub(crate) answer_buffer_bytes: usize,
     pub(crate) bridge: BridgeSizes,
+    pub(crate) interest: InterestConfig,
     pub(crate) panic_at_revision: u64,
 }
 
@@ -208,6 +210,7 @@ impl Config {
             channel_batches: lines.number("transport.channel_batches", 1_024, 1..=65_536)?,
             answer_buffer_bytes: lines.number("transport.answer_buffer_kib", 64_usize, 40..=4_096)? << 10,
             bridge: bridge(&mut lines)?,
+            interest: interest(&mut lines)?,
             panic_at_revision: lines.number("testing.panic_at_revision", 0, 0..=u64::MAX)?,
         };
         match lines.0.into_iter().find(|(key, _)| !JAVA_KEYS.contains(&key.as_str())) {
@@ -342,6 +345,15 @@ fn bridge(lines: &mut Lines) -> Result<BridgeSizes, EngineError> {
     let lane_bytes = power_of_two(lines, "bridge.lane_kib", 64, 4..=16_384)? << 10;
     let ring_bytes = power_of_two(lines, "bridge.ring_kib", 1_024, 4..=65_536)? << 10;
     Ok(BridgeSizes { lanes, lane_bytes, ring_bytes })
+}
+
+fn interest(lines: &mut Lines) -> Result<InterestConfig, EngineError> {
+    let policies = [("own", Policy::Own), ("all", Policy::All), ("granted", Policy::Granted), ("none", Policy::None)];
+    Ok(InterestConfig {
+        policy: lines.choice("fanout.policy", "own", &policies)?,
+        subscriptions_max: lines.number("fanout.subscriptions_max", 65_536, 0..=1 << 26)?,
+        session_max: lines.number("fanout.session_subscriptions_max", 1_024, 1..=1 << 26)?,
+    })
 }
 
 fn power_of_two(
@@ -492,6 +504,9 @@ mod tests {
             ("bridge.lane_kib=48", "power of two"),
             ("bridge.ring_kib=2", "4 to 65536"),
             ("bridge.lanes=0", "1 to 64"),
+            ("fanout.policy=mine", "own, all, granted, none"),
+            ("fanout.subscriptions_max=67108865", "0 to 67108864"),
+            ("fanout.session_subscriptions_max=0", "1 to 67108864"),
             ("graph.nodes=5", "graph.nodes: unknown key"),
             ("nonsense", "is not key=value"),
             ("arena.capacity=5\narena.capacity=6", "stands twice"),

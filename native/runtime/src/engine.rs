@@ -15,7 +15,7 @@ use lodestone_memory::header::{EngineState, Header};
 use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
-use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
+use lodestone_transport::{Fanout, Server, SessionEvent, SessionInfo, TransportConfig};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -27,6 +27,7 @@ use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
+use crate::interest::{Interest, Sight};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
 use crate::poison;
@@ -126,8 +127,9 @@ impl Engine {
         let door =
             LocalDoor::new(ingress_sender.clone(), config.preallocate).ok_or_else(|| no_memory("local pages"))?;
         let server = Arc::new(OnceLock::new());
-        let threads = start_threads(&config, &mut region, ingress, control_receiver, &server)?;
-        let started = start_server(&config, &region, ingress_sender, &control);
+        let fanout = make_fanout(&config, &region)?;
+        let threads = start_threads(&config, &mut region, ingress, control_receiver, &server, &fanout)?;
+        let started = start_server(&config, &region, ingress_sender, &control, fanout);
         let (tokio, listening) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -378,12 +380,22 @@ fn memory(error: impl std::fmt::Display) -> EngineError {
     EngineError::Memory(error.to_string())
 }
 
+/// What is said to need memory when there is none for fan-out.
+const SUBSCRIPTIONS: &str = "the subscriptions (fanout.subscriptions_max)";
+
+fn make_fanout(config: &Config, region: &Region) -> Result<Fanout, EngineError> {
+    let sight = Arc::new(Sight { header: region.header(), nodes: region.reader() });
+    let fanout = Fanout::new(config.interest.subscriptions_max, config.connections_max, sight);
+    fanout.ok_or_else(|| no_memory(SUBSCRIPTIONS))
+}
+
 fn start_threads(
     config: &Config,
     region: &mut Region,
     ingress: mpsc::Receiver<lodestone_transport::Batch>,
     control: mpsc::Receiver<Control>,
     server: &Arc<OnceLock<Server>>,
+    fanout: &Fanout,
 ) -> Result<Threads, EngineError> {
     let ends = region.take_engine_ends();
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
@@ -398,6 +410,14 @@ fn start_threads(
     let routes_ending = Arc::new(AtomicBool::new(false));
     let (feed, pathfinder) = start_pathfinder(config, region, &routes_ending)?;
     header.publish(&state.to_commit());
+    let interest = Interest::new(
+        config.interest,
+        config.connections_max,
+        fanout.clone(),
+        region.reader(),
+        counters,
+        random_salt(),
+    );
     let commands = Commands::new(
         region.take_bridge_end(),
         counters,
@@ -413,6 +433,7 @@ fn start_threads(
         ingress,
         control,
         feed,
+        interest: interest.ok_or_else(|| no_memory(SUBSCRIPTIONS))?,
         commands: commands.ok_or_else(|| no_memory("the pages of commands"))?,
         awaited: AwaitedCalls::default(),
         bell: region.bridge().bell(),
@@ -518,6 +539,7 @@ fn start_server(
     region: &Region,
     ingress: mpsc::Sender<lodestone_transport::Batch>,
     control: &mpsc::Sender<Control>,
+    fanout: Fanout,
 ) -> Result<(tokio::runtime::Runtime, Server), EngineError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.worker_threads > 0 {
@@ -542,6 +564,7 @@ fn start_server(
         connections_max: config.connections_max,
         nodes_max: config.nodes_max,
         handshake_target_ms: config.handshake_target_ms,
+        fanout: Some(fanout),
     };
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
     let control = control.clone();

@@ -39,6 +39,7 @@ mod config;
 mod connection;
 mod datagram;
 mod error;
+mod fanout;
 mod frame;
 mod hello;
 mod ingress;
@@ -53,6 +54,7 @@ mod writer;
 
 pub use config::{Auth, Certificate, TokenKey, TransportConfig};
 pub use error::TransportError;
+pub use fanout::{Fanout, NodeState, Outbox, StateSource};
 pub use server::Server;
 pub use session::SessionInfo;
 pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

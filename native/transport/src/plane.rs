@@ -7,6 +7,7 @@ use lodestone_memory::{Counters, Histograms};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::answers::AnswerLimits;
+use crate::fanout::Fanout;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::sink::{Batch, SessionEvent};
@@ -34,6 +35,7 @@ pub(crate) struct Plane {
     pub(crate) counters: Counters,
     pub(crate) histograms: Histograms,
     pub(crate) events: EventSink,
+    pub(crate) fanout: Option<Fanout>,
     pub(crate) sessions: Sessions,
     /// One place for each connection that is allowed.
     pub(crate) places: Arc<Semaphore>,
