@@ -45,6 +45,7 @@ public final class Commands implements AutoCloseable {
     private final Producer producer;
     private final CommandRing ring;
     private final CommandBatch batch;
+    private final Interests interests;
     private final long[] rejection = new long[2];
     private boolean closed;
 
@@ -53,6 +54,7 @@ public final class Commands implements AutoCloseable {
         this.producer = Producer.register(region, sleeper, tenant, true);
         this.ring = new CommandRing(region, producer);
         this.batch = new CommandBatch(this, ring);
+        this.interests = new Interests(this, ring);
     }
 
     /**
@@ -165,7 +167,17 @@ public final class Commands implements AutoCloseable {
         return batch;
     }
 
-    private boolean claim(long bodyBytes) {
+    /**
+     * Decides what connected clients are told, in the order of these commands.
+     *
+     * @return always the same object
+     */
+    public Interests interests() {
+        return interests;
+    }
+
+    /** Claims room for one command. */
+    boolean claim(long bodyBytes) {
         if (batch.isOpen()) {
             throw new IllegalStateException("a batch is open: commit() or close() it first");
         }

@@ -97,7 +97,13 @@ public enum Counter {
     /** Producers of commands registered: now. */
     PRODUCERS_LIVE,
     /** Producers of commands whose process ended without a word. */
-    PRODUCERS_DIED;
+    PRODUCERS_DIED,
+    /** Updates written to the streams of sessions. */
+    UPDATES_SENT,
+    /** Changes that found their node waiting for the session already: one update tells of both. */
+    UPDATES_COALESCED,
+    /** Nodes that sessions are told of, each counted once for each session: now. */
+    SUBSCRIPTIONS_LIVE;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {
