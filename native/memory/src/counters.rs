@@ -114,7 +114,7 @@ counter_ids! {
     ProducersLive = 45 "producers_live",
     /// Producers of commands whose process ended without a word.
     ProducersDied = 46 "producers_died",
-    /// UPDATEs written to the streams of sessions.
+    /// UPDATEs handed to the streams of sessions.
     UpdatesSent = 47 "updates_sent",
     /// Changes that found their node waiting for the session already: one UPDATE tells of both.
     UpdatesCoalesced = 48 "updates_coalesced",

@@ -221,12 +221,16 @@ pub(crate) async fn send_updates(session: &Session) {
             if count == 0 {
                 break;
             }
-            if session.is_muted() || !send(session, &mut stream, &buffer).await {
+            if session.is_muted() {
+                return;
+            }
+            // Ahead of the bytes, so that whoever has received them finds them counted.
+            session.plane.counters.add(CounterId::UpdatesSent, count);
+            if !send(session, &mut stream, &buffer).await {
                 return;
             }
             buffer.clear();
             sent += count;
-            session.plane.counters.add(CounterId::UpdatesSent, count);
         }
         // An idle session keeps no buffer.
         buffer = Vec::new();

@@ -98,7 +98,7 @@ public enum Counter {
     PRODUCERS_LIVE,
     /** Producers of commands whose process ended without a word. */
     PRODUCERS_DIED,
-    /** Updates written to the streams of sessions. */
+    /** Updates handed to the streams of sessions. */
     UPDATES_SENT,
     /** Changes that found their node waiting for the session already: one update tells of both. */
     UPDATES_COALESCED,
