@@ -28,6 +28,9 @@
 //! # }
 //! ```
 //!
+//! With [`ClientOptions::updates`] a session can subscribe to nodes ([`StreamSender::queue_subscribe`]) and gets their
+//! states, as they are and after every change, from an [`UpdateReceiver`].
+//!
 //! Everything here runs inside a tokio runtime with time and IO enabled; one thread is enough.
 #![forbid(unsafe_code)]
 

@@ -101,7 +101,8 @@ impl UpdateReceiver {
         };
         match stream.read(&mut self.frame[self.filled..wanted]).await? {
             Some(bytes) => self.filled += bytes,
-            None => return Err(broken("the stream of updates ended".into())),
+            // The server ends it together with the session, whose end says why.
+            None => return Err(self.connection.closed().await.into()),
         }
         Ok(())
     }

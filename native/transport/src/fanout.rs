@@ -66,7 +66,6 @@ pub struct Outbox {
     session: u32,
     list: List,
     wake: Notify,
-    fanout: Fanout,
     /// The sender has ended.
     left: AtomicBool,
     seat: AtomicU32,
@@ -92,20 +91,31 @@ impl Fanout {
         &self.shared.subscriptions
     }
 
-    pub(crate) fn outbox(&self, session: u32) -> Arc<Outbox> {
-        Arc::new(Outbox {
-            session,
-            list: List::default(),
-            wake: Notify::new(),
-            fanout: self.clone(),
-            left: AtomicBool::new(false),
-            seat: AtomicU32::new(0),
-        })
+    /// An outbox for the session of this number; a server makes one for each session that knows updates.
+    pub fn outbox(&self, session: u32) -> Arc<Outbox> {
+        let (list, wake) = (List::default(), Notify::new());
+        Arc::new(Outbox { session, list, wake, left: AtomicBool::new(false), seat: AtomicU32::new(0) })
+    }
+
+    /// Fills the buffer with news of a session until it is full; returns the number of updates. `counter`: updates sent
+    /// before.
+    fn fill(&self, outbox: &Outbox, counter: u64, out: &mut Vec<u8>) -> u64 {
+        let mut count = 0;
+        while out.len() + UPDATE_FRAME_BYTES_MAX <= BUFFER_BYTES_MAX {
+            let Some(news) = self.subscriptions().news(&outbox.list) else { break };
+            let node = news.node();
+            // Not shown: it is being rolled back, or changes all the time, and is marked again after that.
+            let Some(state) = self.look(node).filter(|state| !news.has_seen(state.sequence)) else { continue };
+            news.sent(state.sequence);
+            put_update(out, &Update { session: outbox.session, counter: counter + count, node, state: &state });
+            count += 1;
+        }
+        count
     }
 
     /// Engine thread: the state is about to be rolled back. Until [`Fanout::rollback_ended`] senders drop what they find.
     pub fn rollback_begins(&self) {
-        // Acquire besides release: no slot is restored before it.
+        // Whoever changes a node has a release fence before it: a sender that finds a byte of a restored slot finds this too.
         self.shared.rollback.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -176,34 +186,19 @@ impl Outbox {
     pub fn set_seat(&self, seat: u32) {
         self.seat.store(seat, Ordering::Relaxed);
     }
-
-    /// Fills the buffer with news until it is full; returns the number of updates. `counter`: updates sent before.
-    fn fill(&self, counter: u64, out: &mut Vec<u8>) -> u64 {
-        let mut count = 0;
-        while out.len() + UPDATE_FRAME_BYTES_MAX <= BUFFER_BYTES_MAX {
-            let Some(news) = self.fanout.subscriptions().news(&self.list) else { break };
-            let node = news.node();
-            // Not shown: it is being rolled back, or changes all the time, and is marked again after that.
-            let Some(state) = self.fanout.look(node).filter(|state| !news.has_seen(state.sequence)) else { continue };
-            news.sent(state.sequence);
-            put_update(out, &Update { session: self.session, counter: counter + count, node, state: &state });
-            count += 1;
-        }
-        count
-    }
 }
 
 /// Tells the engine thread when a sender ends, however it does.
-struct Leaving<'outbox>(&'outbox Arc<Outbox>);
+struct Leaving<'session>(&'session Fanout, &'session Arc<Outbox>);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.0.left.store(true, Ordering::Release);
-        let shared = &self.0.fanout.shared;
+        let Leaving(Fanout { shared }, outbox) = *self;
+        outbox.left.store(true, Ordering::Release);
         let mut left = shared.left.lock().unwrap_or_else(PoisonError::into_inner);
         // More than there are sessions come together only where no engine thread takes them any more.
         if left.len() < shared.left_max {
-            left.push(Arc::clone(self.0));
+            left.push(Arc::clone(outbox));
         }
         shared.left_some.store(true, Ordering::Relaxed);
     }
@@ -211,13 +206,13 @@ impl Drop for Leaving<'_> {
 
 /// Sends the session's news until its connection ends, or the client stops the stream.
 pub(crate) async fn send_updates(session: &Session) {
-    let Some(outbox) = &session.outbox else { return };
-    let _leaving = Leaving(outbox);
+    let (Some(fanout), Some(outbox)) = (&session.plane.fanout, &session.outbox) else { return };
+    let _leaving = Leaving(fanout, outbox);
     let (mut buffer, mut stream, mut sent) = (Vec::new(), None, 0);
     loop {
         outbox.wake.notified().await;
         loop {
-            let count = outbox.fill(sent, &mut buffer);
+            let count = fanout.fill(outbox, sent, &mut buffer);
             if count == 0 {
                 break;
             }

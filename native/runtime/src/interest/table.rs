@@ -318,3 +318,7 @@ impl Table {
         self.free_seats.push(seat);
     }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
