@@ -114,12 +114,16 @@ counter_ids! {
     ProducersLive = 45 "producers_live",
     /// Producers of commands whose process ended without a word.
     ProducersDied = 46 "producers_died",
+    /// Log records written to the log ring.
+    LogRecords = 47 "log_records",
+    /// Log records dropped, since a writer a whole lap ahead of them had not finished.
+    LogRecordsLost = 48 "log_records_lost",
     /// UPDATEs handed to the streams of sessions.
-    UpdatesSent = 47 "updates_sent",
+    UpdatesSent = 49 "updates_sent",
     /// Changes that found their node waiting for the session already: one UPDATE tells of both.
-    UpdatesCoalesced = 48 "updates_coalesced",
+    UpdatesCoalesced = 50 "updates_coalesced",
     /// Nodes that sessions are told of, each counted once for each session: now.
-    SubscriptionsLive = 49 "subscriptions_live",
+    SubscriptionsLive = 51 "subscriptions_live",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use lodestone_memory::header::Header;
 use lodestone_memory::nodes::NodeReader;
-use lodestone_memory::{CounterId, Counters, RecordHead, RecordKind, Status};
+use lodestone_memory::{CounterId, Counters, RecordHead, RecordKind, Region, Status};
 use lodestone_transport::{Fanout, NodeState, Outbox, Server, StateSource};
 
+use crate::config::Config;
+use crate::error::EngineError;
 use grants::Range;
 use table::{Table, TableSizes};
 
@@ -55,13 +57,26 @@ pub(crate) struct InterestConfig {
     pub(crate) session_max: u32,
 }
 
+/// What the engine thread and the senders of sessions share.
+///
+/// # Errors
+/// [`EngineError::Memory`].
+pub(crate) fn make_fanout(config: &Config, region: &Region) -> Result<Fanout, EngineError> {
+    let sight = Arc::new(Sight { header: region.header(), nodes: region.reader() });
+    Fanout::new(config.interest.subscriptions_max, config.connections_max, sight).ok_or_else(no_memory)
+}
+
+fn no_memory() -> EngineError {
+    EngineError::Memory("not enough memory for the subscriptions; lower fanout.subscriptions_max".to_owned())
+}
+
 /// Why something was refused, and the node that it was refused for.
 pub(crate) type Refusal = (Status, u32);
 
 /// Shows senders the nodes of the shared region.
-pub(crate) struct Sight {
-    pub(crate) header: Header,
-    pub(crate) nodes: NodeReader,
+struct Sight {
+    header: Header,
+    nodes: NodeReader,
 }
 
 impl StateSource for Sight {
@@ -90,19 +105,16 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
-    /// Takes all memory; `None` where there is none. `salt` keeps clients from choosing nodes that collide.
-    pub(crate) fn new(
-        config: InterestConfig,
-        sessions_max: u32,
-        fanout: Fanout,
-        nodes: NodeReader,
-        counters: Counters,
-        salt: u64,
-    ) -> Option<Interest> {
-        let nodes_max = nodes.len() as u32;
+    /// Takes all memory. `salt` keeps clients from choosing nodes that collide.
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`].
+    pub(crate) fn open(config: &Config, region: &Region, fanout: &Fanout, salt: u64) -> Result<Interest, EngineError> {
+        let (nodes, nodes_max) = (region.reader(), config.nodes_max);
+        let (sessions_max, config) = (config.connections_max, config.interest);
         let sizes = TableSizes { nodes_max, sessions_max, subscriptions_max: config.subscriptions_max };
-        let table = Table::new(sizes, fanout, salt)?;
-        Some(Interest { config, table, nodes, nodes_max, counters, last_seat: None })
+        let table = Table::new(sizes, fanout.clone(), salt).ok_or_else(no_memory)?;
+        Ok(Interest { config, table, nodes, nodes_max, counters: region.counters(), last_seat: None })
     }
 
     /// Whether anybody is told of anything.

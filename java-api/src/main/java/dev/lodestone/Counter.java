@@ -98,6 +98,10 @@ public enum Counter {
     PRODUCERS_LIVE,
     /** Producers of commands whose process ended without a word. */
     PRODUCERS_DIED,
+    /** Log records written to the log ring. */
+    LOG_RECORDS,
+    /** Log records that were dropped because their place in the ring was still being written. */
+    LOG_RECORDS_LOST,
     /** Updates handed to the streams of sessions. */
     UPDATES_SENT,
     /** Changes that found their node waiting for the session already: one update tells of both. */

@@ -93,6 +93,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             whole("bridge.lanes", 4, 1, 64),
             powerOfTwo("bridge.lane_kib", 64, 4, 16_384),
             powerOfTwo("bridge.ring_kib", 1_024, 4, 65_536),
+            choice("log.level", "info", "off", "error", "warn", "debug", "trace"),
+            powerOfTwo("log.ring_kib", 512, 4, 16_384),
             choice("fanout.policy", "own", "all", "granted", "none"),
             whole("fanout.subscriptions_max", 65_536, 0, 1L << 26),
             whole("fanout.session_subscriptions_max", 1_024, 1, 1L << 26),
