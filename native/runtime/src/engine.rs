@@ -1,6 +1,5 @@
 //! An open engine: its threads, and the calls that any thread may make on it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +31,7 @@ use crate::interest::{Interest, make_fanout};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::log::{Logs, tell_opened};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
-use crate::poison;
+use crate::threads::{check_cores, random_salt, spawn};
 use crate::watching::Watching;
 use crate::writer::{Watch, Writer};
 
@@ -504,53 +503,6 @@ fn start_pathfinder(
     let started = spawn(&config.thread_name, "paths", region.header(), logs, core, move || thread.run())?;
     let way = Way::Thread { changes: changes_sender, routes: routes_sender, pathfinder: started.thread().clone() };
     Ok((Feed::new(way, after_rollback, counters), Some(started)))
-}
-
-/// What the standard library seeds its hash maps with: different in every process, unknown to clients.
-fn random_salt() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-fn spawn(
-    name: &str,
-    role: &str,
-    header: Header,
-    logs: &Logs,
-    core: Option<usize>,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, EngineError> {
-    let builder = thread::Builder::new().name(format!("{name}-{role}"));
-    let logs = logs.clone();
-    let work = move || {
-        pin(core);
-        if let Err(text) = poison::catch(body) {
-            tracing::error!("the engine failed and is frozen: {text}");
-            header.poison(&text);
-        }
-    };
-    let started = builder.spawn(move || logs.within(work));
-    started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
-}
-
-/// Every core to pin to must be one that this process may run on.
-fn check_cores(config: &Config) -> Result<(), EngineError> {
-    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return Ok(()) };
-    let Some(index) = config.pin_cores.iter().position(|core| !allowed.is_set(*core)) else { return Ok(()) };
-    let cores: Vec<String> = (0..1_024).filter(|core| allowed.is_set(*core)).map(|core| core.to_string()).collect();
-    let text =
-        format!("found {}; allowed are the cores of this process: {}", config.pin_cores[index], cores.join(", "));
-    Err(EngineError::Config { key: format!("runtime.pin_cores.{index}"), text })
-}
-
-fn pin(core: Option<usize>) {
-    if let Some(core) = core {
-        let mut set = rustix::thread::CpuSet::new();
-        set.set(core);
-        // Allowed a moment ago; a core taken away since leaves the thread unpinned: slower, not wrong.
-        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-            tracing::warn!(core, %error, "runtime.pin_cores: the thread could not be pinned");
-        }
-    }
 }
 
 fn start_server(

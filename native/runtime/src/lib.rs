@@ -37,6 +37,7 @@ mod log;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod threads;
 mod watching;
 mod writer;
 
