@@ -124,6 +124,12 @@ counter_ids! {
     IdentityReloads = 50 "identity_reloads",
     /// Times that this was refused and the old ones went on.
     IdentityReloadsRefused = 51 "identity_reloads_refused",
+    /// UPDATEs handed to the streams of sessions.
+    UpdatesSent = 52 "updates_sent",
+    /// Changes that found their node waiting for the session already: one UPDATE tells of both.
+    UpdatesCoalesced = 53 "updates_coalesced",
+    /// Nodes that sessions are told of, each counted once for each session: now.
+    SubscriptionsLive = 54 "subscriptions_live",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

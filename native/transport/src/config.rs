@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::error::TransportError;
+use crate::fanout::Fanout;
 use crate::frame::PATH_FRAME_BYTES_MAX;
 
 /// Fewest streams that the wire contract promises a client.
@@ -98,6 +99,8 @@ pub struct TransportConfig {
     pub nodes_max: u32,
     /// Handshakes that take longer are counted.
     pub handshake_target_ms: u64,
+    /// What sessions are told changes from; `None`: clients of protocol version 2 are refused.
+    pub fanout: Option<Fanout>,
 }
 
 impl Default for TransportConfig {
@@ -115,6 +118,7 @@ impl Default for TransportConfig {
             connections_max: 60_000,
             nodes_max: 1_000_000,
             handshake_target_ms: 3,
+            fanout: None,
         }
     }
 }

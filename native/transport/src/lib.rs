@@ -40,6 +40,7 @@ mod config;
 mod connection;
 mod datagram;
 mod error;
+mod fanout;
 mod frame;
 mod hello;
 mod ingress;
@@ -57,6 +58,7 @@ pub mod wire;
 
 pub use config::{Auth, Certificate, ClientCertificates, TokenKey, TransportConfig};
 pub use error::TransportError;
+pub use fanout::{Fanout, NodeState, Outbox, StateSource};
 pub use server::Server;
 pub use session::SessionInfo;
 pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

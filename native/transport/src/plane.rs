@@ -8,6 +8,7 @@ use lodestone_memory::{Counters, Histograms};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::answers::AnswerLimits;
+use crate::fanout::Fanout;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::sink::{Batch, SessionEvent};
@@ -44,6 +45,7 @@ pub(crate) struct Plane {
     pub(crate) counters: Counters,
     pub(crate) histograms: Histograms,
     pub(crate) events: EventSink,
+    pub(crate) fanout: Option<Fanout>,
     pub(crate) sessions: Sessions,
     pub(crate) told: Told,
     /// One place for each connection that is allowed.

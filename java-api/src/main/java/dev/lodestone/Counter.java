@@ -107,7 +107,13 @@ public enum Counter {
     /** Times that certificate, authorities and token keys were taken up anew. */
     IDENTITY_RELOADS,
     /** Times that this was refused and the old ones went on. */
-    IDENTITY_RELOADS_REFUSED;
+    IDENTITY_RELOADS_REFUSED,
+    /** Updates handed to the streams of sessions. */
+    UPDATES_SENT,
+    /** Changes that found their node waiting for the session already: one update tells of both. */
+    UPDATES_COALESCED,
+    /** Nodes that sessions are told of, each counted once for each session: now. */
+    SUBSCRIPTIONS_LIVE;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {
