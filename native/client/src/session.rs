@@ -14,7 +14,8 @@ use crate::error::ClientError;
 use crate::identity::ClientIdentity;
 use crate::stream::{StreamReceiver, StreamSender};
 use crate::trust::TrustAnchor;
-use crate::wire::{ALPN, VERSION, put_hello};
+use crate::updates::UpdateReceiver;
+use crate::wire::{ALPN, VERSION, VERSION_UPDATES, put_hello};
 
 /// How long [`Session::wait_idle`] waits for the server to confirm the close before it gives up.
 const CLOSE_WAIT_MS: u64 = 1_000;
@@ -41,6 +42,8 @@ pub struct ClientOptions {
     /// Whether a client that comes back shows its ticket of the last connection instead of being shown the certificate
     /// again. Off for whoever measures whole handshakes.
     pub resumption: bool,
+    /// Whether sessions can be told of changes: they speak protocol version 2 then, which older servers refuse.
+    pub updates: bool,
 }
 
 impl Default for ClientOptions {
@@ -53,6 +56,7 @@ impl Default for ClientOptions {
             initial_rtt_ms: 333,
             socket_buffer_bytes: 1 << 20,
             resumption: true,
+            updates: false,
         }
     }
 }
@@ -63,6 +67,7 @@ pub struct Client {
     endpoint: Endpoint,
     server_name: Option<String>,
     connect_timeout_ms: u64,
+    version: u16,
 }
 
 impl Client {
@@ -77,20 +82,21 @@ impl Client {
         trust: &TrustAnchor,
         token: Option<&[u8]>,
     ) -> Result<Session, ClientError> {
-        Client::connect_as(address, trust, None, token).await
+        Client::connect_with(address, trust, None, token, &ClientOptions::default()).await
     }
 
-    /// As [`connect`](Client::connect), showing a certificate of the client to servers that ask for one.
+    /// Opens a session over a socket of its own, showing a certificate of the client to servers that ask for one.
     ///
     /// # Errors
     /// Those of [`bind_as`](Client::bind_as) and [`open_session`](Client::open_session).
-    pub async fn connect_as(
+    pub async fn connect_with(
         address: SocketAddr,
         trust: &TrustAnchor,
         identity: Option<&ClientIdentity>,
         token: Option<&[u8]>,
+        options: &ClientOptions,
     ) -> Result<Session, ClientError> {
-        let client = Client::bind_as(any_port_towards(address), trust, identity, &ClientOptions::default())?;
+        let client = Client::bind_as(any_port_towards(address), trust, identity, options)?;
         let opened = client.open_session(address, token).await;
         if let Err(ClientError::Refused { .. }) = opened {
             // Before the socket goes: the server holds the connection until it knows that its refusal has arrived.
@@ -131,6 +137,7 @@ impl Client {
             endpoint,
             server_name: trust.server_name().map(str::to_owned),
             connect_timeout_ms: options.connect_timeout_ms,
+            version: if options.updates { VERSION_UPDATES } else { VERSION },
         })
     }
 
@@ -160,10 +167,10 @@ impl Client {
 
         let (mut send, receive) = connection.open_bi().await?;
         let mut hello = Vec::new();
-        put_hello(&mut hello, VERSION, token.unwrap_or(&[]))?;
+        put_hello(&mut hello, self.version, token.unwrap_or(&[]))?;
         send.write_all(&hello).await?;
         let mut receiver = StreamReceiver::new(receive, 0);
-        let frame = receiver.welcome().await?;
+        let frame = receiver.welcome(self.version).await?;
         let welcome = Welcome {
             session: frame.session,
             streams_max: frame.streams_max,
@@ -177,9 +184,11 @@ impl Client {
             DatagramSender::new(connection.clone(), welcome.session),
             DatagramReceiver::new(connection.clone(), welcome.session),
         );
+        let updates = UpdateReceiver::new(connection.clone(), welcome.session);
         Ok(Session {
             endpoint: self.endpoint.clone(),
             connection,
+            updates: Some(updates).filter(|_| self.version >= VERSION_UPDATES),
             welcome,
             first_stream: Some((sender, receiver)),
             datagrams: Some(datagrams),
@@ -227,6 +236,7 @@ pub struct Session {
     welcome: Welcome,
     first_stream: Option<(StreamSender, StreamReceiver)>,
     datagrams: Option<(DatagramSender, DatagramReceiver)>,
+    updates: Option<UpdateReceiver>,
     handshake: Duration,
     welcomed: Duration,
 }
@@ -256,6 +266,11 @@ impl Session {
     /// The two halves for datagrams; `None` after the first call, because a session has one datagram counter.
     pub fn take_datagrams(&mut self) -> Option<(DatagramSender, DatagramReceiver)> {
         self.datagrams.take()
+    }
+
+    /// What the session is told of; `None` after the first call, and without [`ClientOptions::updates`].
+    pub fn take_updates(&mut self) -> Option<UpdateReceiver> {
+        self.updates.take()
     }
 
     /// Opens another stream; waits while as many are open as the server allows.
@@ -346,7 +361,7 @@ fn quic_config(
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(u32::from(options.updates)))
         .max_idle_timeout(Some(VarInt::from_u32(options.idle_timeout_ms).into()))
         .keep_alive_interval(Some(Duration::from_millis(options.keep_alive_ms)))
         .initial_rtt(Duration::from_millis(options.initial_rtt_ms));

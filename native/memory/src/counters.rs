@@ -124,20 +124,26 @@ counter_ids! {
     IdentityReloads = 50 "identity_reloads",
     /// Times that this was refused and the old ones went on.
     IdentityReloadsRefused = 51 "identity_reloads_refused",
+    /// UPDATEs handed to the streams of sessions.
+    UpdatesSent = 52 "updates_sent",
+    /// Changes that found their node waiting for the session already: one UPDATE tells of both.
+    UpdatesCoalesced = 53 "updates_coalesced",
+    /// Nodes that sessions are told of, each counted once for each session: now.
+    SubscriptionsLive = 54 "subscriptions_live",
     /// Handshakes under way: from a connection's first packet to WELCOME or its refusal.
-    HandshakesLive = 52 "handshakes_live",
+    HandshakesLive = 55 "handshakes_live",
     /// Attempts to connect that were asked to prove their address.
-    ConnectionsRetried = 53 "connections_retried",
+    ConnectionsRetried = 56 "connections_retried",
     /// Attempts to connect that got no answer: too many handshakes under way, or too many packets.
-    ConnectionsShed = 54 "connections_shed",
+    ConnectionsShed = 57 "connections_shed",
     /// Attempts to connect that were refused because of a limit of their address.
-    ConnectionsLimited = 55 "connections_limited",
+    ConnectionsLimited = 58 "connections_limited",
     /// Times a stream waited because its session sends more than it may.
-    SessionsThrottled = 56 "sessions_throttled",
+    SessionsThrottled = 59 "sessions_throttled",
     /// Datagrams dropped because their session sends more than it may.
-    DatagramsShed = 57 "datagrams_shed",
+    DatagramsShed = 60 "datagrams_shed",
     /// Sessions that were told of the server's end with everything accepted answered.
-    SessionsDrained = 58 "sessions_drained",
+    SessionsDrained = 61 "sessions_drained",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -17,6 +17,7 @@ use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
 
 use crate::calls::{Call, is_call};
 use crate::clock::now_unix_ms;
+use crate::interest::is_interest;
 
 /// Types of records that are decided like the frames of the wire contract.
 const MOVE: u8 = 0x10;
@@ -227,7 +228,7 @@ impl Filling<'_> {
 
 fn push(page: &mut Page, head: RecordHead, record: &RingRecord) -> bool {
     match head.kind {
-        RecordKind::Move => record.push_to(page, head).is_ok(),
+        RecordKind::Move | RecordKind::Interest => record.push_to(page, head).is_ok(),
         _ => page.push(head, &[]).is_ok(),
     }
 }
@@ -237,6 +238,9 @@ fn head(tenant: u32, entry: usize, record: &RingRecord) -> RecordHead {
     let about = record.word(0);
     let (kind, status, node, argument) = match record.kind {
         MOVE => (RecordKind::Move, Status::Ok, 0, 0),
+        kind if is_interest(kind) && record.body_bytes >= 8 => {
+            (RecordKind::Interest, Status::Ok, u32::from(kind), about as u32)
+        }
         RELEASE if record.body_bytes == 8 => (RecordKind::Release, Status::Ok, about as u32, (about >> 32) as u32),
         _ => (RecordKind::Release, Status::Malformed, about as u32, 0),
     };

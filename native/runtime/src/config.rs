@@ -18,6 +18,7 @@ use lodestone_memory::rings::BridgeSizes;
 use lodestone_transport::{Auth, Certificate, ClientCertificates, TokenKey, TransportConfig};
 
 use crate::error::EngineError;
+use crate::interest::{InterestConfig, Policy};
 use crate::transport_keys::transport_limits;
 
 /// What the engine thread does while there is nothing to do.
@@ -97,6 +98,7 @@ pub struct Config {
     /// `None`: nothing is logged.
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) log_bytes: usize,
+    pub(crate) interest: InterestConfig,
     pub(crate) panic_at_revision: u64,
 }
 
@@ -225,6 +227,7 @@ impl Config {
             bridge: bridge(&mut lines)?,
             log_level: log_level(&mut lines)?,
             log_bytes: power_of_two(&mut lines, "log.ring_kib", 512, 4..=16_384)? << 10,
+            interest: interest(&mut lines)?,
             panic_at_revision: lines.number("testing.panic_at_revision", 0, 0..=u64::MAX)?,
         };
         match lines.0.into_iter().find(|(key, _)| !JAVA_KEYS.contains(&key.as_str())) {
@@ -359,6 +362,15 @@ fn bridge(lines: &mut Lines) -> Result<BridgeSizes, EngineError> {
     let lane_bytes = power_of_two(lines, "bridge.lane_kib", 64, 4..=16_384)? << 10;
     let ring_bytes = power_of_two(lines, "bridge.ring_kib", 1_024, 4..=65_536)? << 10;
     Ok(BridgeSizes { lanes, lane_bytes, ring_bytes })
+}
+
+fn interest(lines: &mut Lines) -> Result<InterestConfig, EngineError> {
+    let policies = [("own", Policy::Own), ("all", Policy::All), ("granted", Policy::Granted), ("none", Policy::None)];
+    Ok(InterestConfig {
+        policy: lines.choice("fanout.policy", "own", &policies)?,
+        subscriptions_max: lines.number("fanout.subscriptions_max", 65_536, 0..=1 << 26)?,
+        session_max: lines.number("fanout.session_subscriptions_max", 1_024, 1..=1 << 26)?,
+    })
 }
 
 fn log_level(lines: &mut Lines) -> Result<Option<LogLevel>, EngineError> {
@@ -541,6 +553,9 @@ mod tests {
             ("bridge.lanes=0", "1 to 64"),
             ("log.level=loud", "off, error, warn, info, debug, trace"),
             ("log.ring_kib=5", "power of two"),
+            ("fanout.policy=mine", "own, all, granted, none"),
+            ("fanout.subscriptions_max=67108865", "0 to 67108864"),
+            ("fanout.session_subscriptions_max=0", "1 to 67108864"),
             ("graph.nodes=5", "graph.nodes: unknown key"),
             ("nonsense", "is not key=value"),
             ("arena.capacity=5\narena.capacity=6", "stands twice"),

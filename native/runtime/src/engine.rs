@@ -15,7 +15,7 @@ use lodestone_memory::log::LogRing;
 use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
-use lodestone_transport::{Server, SessionEvent, TransportConfig};
+use lodestone_transport::{Fanout, Server, SessionEvent, TransportConfig};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -27,6 +27,7 @@ use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
+use crate::interest::{Interest, make_fanout};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::log::{Logs, tell_opened};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
@@ -134,8 +135,9 @@ impl Engine {
         let door =
             LocalDoor::new(ingress_sender.clone(), config.preallocate).ok_or_else(|| no_memory("local pages"))?;
         let server = Arc::new(OnceLock::new());
-        let threads = start_threads(config, &mut region, logs, ingress, control_receiver, &server)?;
-        let started = start_server(config, &region, logs, ingress_sender, &control);
+        let fanout = make_fanout(config, &region)?;
+        let threads = start_threads(config, &mut region, logs, ingress, control_receiver, &server, &fanout)?;
+        let started = start_server(config, &region, logs, ingress_sender, &control, fanout);
         let (tokio, listening) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -389,6 +391,7 @@ fn start_threads(
     ingress: mpsc::Receiver<lodestone_transport::Batch>,
     control: mpsc::Receiver<Control>,
     server: &Arc<OnceLock<Server>>,
+    fanout: &Fanout,
 ) -> Result<Threads, EngineError> {
     let ends = region.take_engine_ends();
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
@@ -418,6 +421,7 @@ fn start_threads(
         ingress,
         control,
         feed,
+        interest: Interest::open(config, region, fanout, random_salt())?,
         commands: commands.ok_or_else(|| no_memory("the pages of commands"))?,
         awaited: AwaitedCalls::default(),
         bell: region.bridge().bell(),
@@ -482,6 +486,7 @@ fn start_server(
     logs: &Logs,
     ingress: mpsc::Sender<lodestone_transport::Batch>,
     control: &mpsc::Sender<Control>,
+    fanout: Fanout,
 ) -> Result<(tokio::runtime::Runtime, Server), EngineError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.worker_threads > 0 {
@@ -509,6 +514,7 @@ fn start_server(
         connections_max: config.connections_max,
         nodes_max: config.nodes_max,
         handshake_target_ms: config.handshake_target_ms,
+        fanout: Some(fanout),
         ..config.transport.clone()
     };
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());

@@ -29,6 +29,7 @@ mod engine;
 mod error;
 mod feed;
 mod finder;
+mod interest;
 mod load;
 mod load_source;
 mod local;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::error::TransportError;
+use crate::fanout::Fanout;
 use crate::frame::PATH_FRAME_BYTES_MAX;
 
 /// Fewest streams that the wire contract promises a client.
@@ -129,6 +130,8 @@ pub struct TransportConfig {
     pub stream_credit: StreamCredit,
     /// A client may go on from another address.
     pub migration: bool,
+    /// What sessions are told changes from; `None`: clients of protocol version 2 are refused.
+    pub fanout: Option<Fanout>,
 }
 
 impl Default for TransportConfig {
@@ -156,6 +159,7 @@ impl Default for TransportConfig {
             session_bytes_per_second: 0,
             stream_credit: StreamCredit::OnUse,
             migration: true,
+            fanout: None,
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::admission::Place;
 use crate::answers::StreamAnswers;
 use crate::datagram;
 use crate::frame::{
-    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, TEXT_BYTES_MAX, Welcome, array_at, put_close, put_welcome,
-    u16_at,
+    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, PROTOCOL_VERSION_FANOUT, TEXT_BYTES_MAX, Welcome, array_at,
+    put_close, put_welcome, u16_at,
 };
 use crate::plane::Plane;
 use crate::quic::{Connection, ReadError, RecvStream, SendStream};
@@ -55,9 +55,9 @@ pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Pla
         () = plane.stopped() => Err(Refusal::Fault(Status::ShuttingDown, SHUTTING_DOWN_TEXT)),
     };
     let outcome = match heard.and_then(|body| rights_of(plane, &body)) {
-        Ok(rights) => {
+        Ok((version, rights)) => {
             datagram::drop_ready(connection, &plane.counters);
-            welcome(plane, connection, rights, place)
+            welcome(plane, connection, version, rights, place)
         }
         Err(refusal) => Err(refusal),
     };
@@ -135,32 +135,47 @@ fn judge(bytes: &[u8]) -> Result<usize, &'static str> {
     Ok(head.frame_bytes())
 }
 
-/// The token in a HELLO of a version that is spoken here; else the status and text of the refusal.
-pub(crate) fn token_of(body: &[u8]) -> Result<&[u8], (Status, &'static str)> {
-    if u16_at(body, 0) != PROTOCOL_VERSION {
-        return Err((Status::VersionUnsupported, "only protocol version 1 is spoken here"));
+/// Version and token in a HELLO of a version up to `version_max`; else the status and text of the refusal.
+pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (Status, &'static str)> {
+    let version = u16_at(body, 0);
+    if !(PROTOCOL_VERSION..=version_max).contains(&version) {
+        let text = "only protocol version 1, and 2 where there is fan-out, are spoken here";
+        return Err((Status::VersionUnsupported, text));
     }
     let token = &body[4..];
     if usize::from(u16_at(body, 2)) != token.len() {
         return Err((Status::Malformed, "a HELLO whose token length does not fit its body"));
     }
-    Ok(token)
+    Ok((version, token))
 }
 
-/// Checks version and token.
-fn rights_of(plane: &Plane, body: &[u8]) -> Result<Rights, Refusal> {
-    let token = token_of(body).map_err(|(status, text)| match status {
+/// The highest version of the contract spoken here.
+fn version_max(plane: &Plane) -> u16 {
+    if plane.fanout.is_some() { PROTOCOL_VERSION_FANOUT } else { PROTOCOL_VERSION }
+}
+
+/// Checks version and token; returns what the client speaks and may.
+fn rights_of(plane: &Plane, body: &[u8]) -> Result<(u16, Rights), Refusal> {
+    let (version, token) = token_of(body, version_max(plane)).map_err(|(status, text)| match status {
         Status::Malformed => Refusal::Fault(status, text),
         _ => Refusal::Unwelcome(status, text),
     })?;
-    plane.gate.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
+    let rights = plane.gate.check(token, now_unix_ms());
+    rights.map(|rights| (version, rights)).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
 }
 
 /// Opens the session, WELCOME being the first frame that its first stream owes.
-fn welcome(plane: &Arc<Plane>, connection: &Connection, rights: Rights, place: Place) -> Result<Arc<Session>, Refusal> {
+fn welcome(
+    plane: &Arc<Plane>,
+    connection: &Connection,
+    version: u16,
+    rights: Rights,
+    place: Place,
+) -> Result<Arc<Session>, Refusal> {
     let opened = plane.sessions.open(rights, |number| {
-        let first = StreamAnswers::new(number, plane.answer_limits.clone(), welcome_frame(plane, number, Status::Ok));
-        Session::new(number, rights, Arc::clone(plane), connection.clone(), first, place)
+        let frame = welcome_frame(plane, version, number, Status::Ok);
+        let first = StreamAnswers::new(number, plane.answer_limits.clone(), frame);
+        Session::new(number, version, rights, Arc::clone(plane), connection.clone(), first, place)
     });
     opened.map_err(|reason| match reason {
         NotOpened::Revoked => Refusal::Unwelcome(Status::Unauthorized, TOKEN_REVOKED.0),
@@ -168,10 +183,10 @@ fn welcome(plane: &Arc<Plane>, connection: &Connection, rights: Rights, place: P
     })
 }
 
-fn welcome_frame(plane: &Plane, session: u32, status: Status) -> Vec<u8> {
+fn welcome_frame(plane: &Plane, version: u16, session: u32, status: Status) -> Vec<u8> {
     let mut frame = Vec::new();
     let (streams_max, nodes_max) = (plane.streams_max, plane.nodes_max);
-    put_welcome(&mut frame, Welcome { session, status, streams_max, revision: (plane.revision)(), nodes_max });
+    put_welcome(&mut frame, Welcome { version, session, status, streams_max, revision: (plane.revision)(), nodes_max });
     frame
 }
 
@@ -182,7 +197,7 @@ async fn turn_away(plane: &Plane, connection: &Connection, mut send: SendStream,
             if status == Status::Unauthorized {
                 plane.counters.add(CounterId::UnauthorizedRefused, 1);
             }
-            (status, text, welcome_frame(plane, 0, status), REFUSAL_WAIT)
+            (status, text, welcome_frame(plane, version_max(plane), 0, status), REFUSAL_WAIT)
         }
         Refusal::Fault(status, text) => {
             if status == Status::Malformed {

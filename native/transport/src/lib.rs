@@ -41,6 +41,7 @@ mod config;
 mod connection;
 mod datagram;
 mod error;
+mod fanout;
 mod frame;
 mod hello;
 mod ingress;
@@ -61,6 +62,7 @@ pub mod wire;
 
 pub use config::{Auth, Certificate, ClientCertificates, StreamCredit, TokenKey, TransportConfig};
 pub use error::TransportError;
+pub use fanout::{Fanout, NodeState, Outbox, StateSource};
 pub use server::Server;
 pub use session::SessionInfo;
 pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::admission::AddressGate;
 use crate::answers::AnswerLimits;
 use crate::config::StreamCredit;
+use crate::fanout::Fanout;
 use crate::limits::Allowance;
 use crate::pages::Pages;
 use crate::session::Sessions;
@@ -58,6 +59,7 @@ pub(crate) struct Plane {
     pub(crate) counters: Counters,
     pub(crate) histograms: Histograms,
     pub(crate) events: EventSink,
+    pub(crate) fanout: Option<Fanout>,
     pub(crate) sessions: Sessions,
     pub(crate) told: Told,
     /// One place for each connection that is allowed.

@@ -16,6 +16,7 @@ use crate::admission::{AddressGate, Doorkeeper};
 use crate::answers::AnswerLimits;
 use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig};
 use crate::error::TransportError;
+use crate::fanout::Outbox;
 use crate::limits::{AddressLimits, Addresses, Allowance};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource, Told};
@@ -111,6 +112,7 @@ impl Server {
             counters,
             histograms,
             events,
+            fanout: config.fanout.clone(),
             sessions: Sessions::new(config.connections_max),
             told: Told::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
@@ -170,6 +172,16 @@ impl Server {
     /// The live sessions, by number.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         self.plane.sessions.list()
+    }
+
+    /// Where the engine thread puts news for a session.
+    ///
+    /// # Errors
+    /// [`Status::Unauthorized`] when there is none with this number, [`Status::VersionUnsupported`] when its client knows
+    /// no updates.
+    pub fn outbox(&self, session: u32) -> Result<Arc<Outbox>, Status> {
+        let found = self.plane.sessions.outbox(session).ok_or(Status::Unauthorized)?;
+        found.ok_or(Status::VersionUnsupported)
     }
 
     /// Closes a session with a status and a text (at most 1,024 bytes of it are sent); `false` if there is none with

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 use crate::admission::Place;
 use crate::answers::StreamAnswers;
-use crate::frame::{FrameKind, put_close};
+use crate::fanout::Outbox;
+use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
 use crate::limits::Rate;
 use crate::plane::Plane;
 use crate::quic::Connection;
@@ -68,6 +69,8 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) first: Arc<StreamAnswers>,
     pub(crate) frames: AtomicU64,
+    /// `None`: the client does not know what an update is.
+    pub(crate) outbox: Option<Arc<Outbox>>,
     address: SocketAddr,
     connected_unix_ms: u64,
     moves: Rate,
@@ -87,15 +90,18 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(
         number: u32,
+        version: u16,
         rights: Rights,
         plane: Arc<Plane>,
         connection: Connection,
         first: StreamAnswers,
         place: Place,
     ) -> Session {
+        let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
         Session {
             number,
             rights,
+            outbox: fanout.map(|fanout| fanout.outbox(number)),
             plane,
             address: connection.remote_address(),
             connection,
@@ -381,6 +387,11 @@ impl Sessions {
             let place = table.place(number);
             table.live[place] = None;
         }
+    }
+
+    /// Where to put news for a session; `None` inside: its client knows no updates.
+    pub(crate) fn outbox(&self, number: u32) -> Option<Option<Arc<Outbox>>> {
+        self.table().find(number).map(|session| session.outbox.clone())
     }
 
     pub(crate) fn list(&self) -> Vec<SessionInfo> {

@@ -202,6 +202,11 @@ impl Driver {
                 Answer::Reject(reject) => self.books.reject(&reject)?,
                 Answer::State(state) => self.books.state(&state)?,
                 Answer::Path(path) => self.books.path(&path)?,
+                Answer::Subscribed(_) => {
+                    return Err(ClientError::Protocol {
+                        reason: "an answer to a SUBSCRIBE that was not sent".to_owned(),
+                    });
+                }
                 Answer::Close { status, text } => return Err(ClientError::Closed { status, text: text.to_owned() }),
             }
         }

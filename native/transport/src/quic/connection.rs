@@ -18,6 +18,8 @@ use super::stream::{RecvStream, SendStream};
 pub(super) enum Wait {
     Established,
     StreamOpened,
+    /// The client grants one more unidirectional stream.
+    StreamGranted,
     DatagramReceived,
     Closed,
     Readable(StreamId),
@@ -89,8 +91,9 @@ impl State {
                 }
                 Event::DatagramReceived => self.fire(Wait::DatagramReceived, wakers),
                 Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) => self.fire(Wait::StreamOpened, wakers),
-                // No streams of this kind are granted, and the server opens none.
-                Event::Stream(StreamEvent::Opened { dir: Dir::Uni } | StreamEvent::Available { .. }) => {}
+                Event::Stream(StreamEvent::Available { dir: Dir::Uni }) => self.fire(Wait::StreamGranted, wakers),
+                // The client is granted none of this kind, and the server opens none of the other.
+                Event::Stream(StreamEvent::Opened { dir: Dir::Uni } | StreamEvent::Available { dir: Dir::Bi }) => {}
                 Event::Stream(StreamEvent::Readable { id }) => self.fire(Wait::Readable(id), wakers),
                 Event::Stream(StreamEvent::Writable { id }) => self.fire(Wait::Writable(id), wakers),
                 Event::Stream(StreamEvent::Finished { id }) => self.fire(Wait::Stopped(id), wakers),
@@ -190,6 +193,25 @@ impl Connection {
         })
         .await?;
         Ok((SendStream::new(self.clone(), id), RecvStream::new(self.clone(), id)))
+    }
+
+    /// Opens a stream of the server's; waits while the client grants none. One task at a time.
+    pub(crate) async fn open_uni(&self) -> Result<SendStream, ConnectionError> {
+        let id = poll_fn(|context| {
+            let mut state = self.lock();
+            if let Some(error) = &state.error {
+                return Poll::Ready(Err(error.clone()));
+            }
+            match state.protocol.streams().open(Dir::Uni) {
+                Some(id) => Poll::Ready(Ok(id)),
+                None => {
+                    state.wait(Wait::StreamGranted, context);
+                    Poll::Pending
+                }
+            }
+        })
+        .await?;
+        Ok(SendStream::new(self.clone(), id))
     }
 
     /// The next datagram. One task at a time.

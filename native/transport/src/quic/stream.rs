@@ -148,6 +148,12 @@ impl SendStream {
         }
     }
 
+    /// Streams of a higher priority have their bytes sent first; 0 unless set.
+    pub(crate) fn set_priority(&self, priority: i32) {
+        // Fails only on a stream that has ended, which has no bytes left to send.
+        let _ = self.connection.lock().protocol.send_stream(self.id).set_priority(priority);
+    }
+
     /// Sends FIN behind everything written; `false` when the stream had been finished or given up already.
     pub(crate) fn finish(&mut self) -> bool {
         let finished = self.connection.lock().protocol.send_stream(self.id).finish();

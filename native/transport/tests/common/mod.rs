@@ -32,6 +32,10 @@ pub const ROUTE: u8 = 0x20;
 pub const PATH: u8 = 0x21;
 pub const READ: u8 = 0x28;
 pub const STATE: u8 = 0x29;
+pub const SUBSCRIBE: u8 = 0x30;
+pub const SUBSCRIBED: u8 = 0x31;
+pub const UNSUBSCRIBE: u8 = 0x32;
+pub const UPDATE: u8 = 0x38;
 pub const CLOSE: u8 = 0x7e;
 pub const ACK_EACH: u8 = 1;
 
@@ -159,6 +163,9 @@ impl Engine {
             if matches!(kind, RecordKind::Move | RecordKind::Release) {
                 let status = state.decide(status, node, head.node_first, head.node_last, &record);
                 decisions.push(Decision { counter, node, status, ack_each: head.ack_each });
+            } else if matches!(kind, RecordKind::Subscribe | RecordKind::Unsubscribe) {
+                self.commit(&mut state, &batch.sink, &mut decisions);
+                batch.sink.subscribed(counter, state.revision, record.packet.len() as u32 / 4);
             } else {
                 self.commit(&mut state, &batch.sink, &mut decisions);
                 state.answer(&batch.sink, kind, counter, node, head.argument);
@@ -456,8 +463,13 @@ pub struct Client {
 
 impl Client {
     pub async fn welcomed(connection: Connection, token: &[u8]) -> Client {
+        Client::welcomed_as(1, connection, token).await
+    }
+
+    /// A session of this protocol version.
+    pub async fn welcomed_as(version: u16, connection: Connection, token: &[u8]) -> Client {
         let (mut send, mut receive) = connection.open_bi().await.unwrap();
-        send.write_all(&hello_frame(1, token)).await.unwrap();
+        send.write_all(&hello_frame(version, token)).await.unwrap();
         let welcome = next(&mut receive).await.unwrap();
         assert_eq!((welcome.kind, welcome.u16(2)), (WELCOME, 0), "welcome");
         let session = welcome.session;

@@ -201,7 +201,9 @@ impl Reader {
                 Ok(())
             }
             Answer::Close { status, text } => Err(format!("the server closed the session: {status} {text:?}")),
-            Answer::Path(_) | Answer::State(_) => Err("the server answered a question that nobody asked".into()),
+            Answer::Path(_) | Answer::State(_) | Answer::Subscribed(_) => {
+                Err("the server answered a question that nobody asked".into())
+            }
         }
     }
 }

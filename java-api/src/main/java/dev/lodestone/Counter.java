@@ -108,6 +108,12 @@ public enum Counter {
     IDENTITY_RELOADS,
     /** Times that this was refused and the old ones went on. */
     IDENTITY_RELOADS_REFUSED,
+    /** Updates handed to the streams of sessions. */
+    UPDATES_SENT,
+    /** Changes that found their node waiting for the session already: one update tells of both. */
+    UPDATES_COALESCED,
+    /** Nodes that sessions are told of, each counted once for each session: now. */
+    SUBSCRIPTIONS_LIVE,
     /** Handshakes under way: from a connection's first packet to WELCOME or its refusal. */
     HANDSHAKES_LIVE,
     /** Attempts to connect that were asked to prove their address. */

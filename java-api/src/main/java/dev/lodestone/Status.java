@@ -26,7 +26,7 @@ public enum Status {
     /** A missing, bad, expired or revoked token. */
     UNAUTHORIZED(9, "issue a fresh token with Sessions.issueToken"),
     /** Another protocol version. */
-    VERSION_UNSUPPORTED(10, "use a client of protocol version 1"),
+    VERSION_UNSUPPORTED(10, "use a client of protocol version 1 or 2"),
     /** A datagram whose counter did not rise. */
     REPLAYED(11, "let datagram counters rise strictly"),
     /** The state went back to an earlier revision. */
