@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
 #   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
-#     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=2000)
+#     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=500)
 #   core: bump pages and channel    quic: whole moves, handshakes
 #   bridge-quick: the lanes, the ring and all of their peers for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
@@ -15,7 +15,7 @@ bridge_rounds=${ROUNDS:-5}
 quic_rounds=${ROUNDS:-3}
 ring_seconds=${RING_SECONDS:-240}
 event_seconds=${EVENT_SECONDS:-90}
-kills=${KILLS:-2000}
+kills=${KILLS:-500}
 raw=benchmarks/results/raw
 began=$SECONDS
 mkdir -p "$raw"
@@ -52,8 +52,8 @@ killed() {
     LODESTONE_FAULT_ROUNDS=$rounds cargo test --manifest-path native/Cargo.toml "${@:3}" --locked -p lodestone-memory --lib \
         rings::faults::producers_killed_at_any_instruction -- --nocapture | tee target/logs/killed.log | grep ' kills, ' >&2
     sed -nE 's/^([0-9]+) kills, ([0-9]+) records, ([0-9]+) claims repaired$/\1 \2 \3/p' target/logs/killed.log |
-        while read -r done records repaired; do
-            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$done"
+        while read -r killed records repaired; do
+            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$killed"
             printf '"kills.records": {"unit": "records", "rounds": [%s]}, ' "$records"
             printf '"kills.repaired": {"unit": "claims", "rounds": [%s]}, ' "$repaired"
             # Counted by assertions: with one of these the test would have ended before it came to its count.

@@ -22,7 +22,7 @@ ci/bench.sh graph-quick
 echo '== The bridge benchmark, for a moment'
 ci/bench.sh bridge-quick
 
-echo '== The example of README.md'
+echo '== The examples of README.md and docs/clients.md'
 ci/readme.sh
 
 if [ -x bridge-tests/foreign/run.sh ]; then

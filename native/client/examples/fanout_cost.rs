@@ -62,7 +62,7 @@ fn main() {
 async fn watch(engine: &Engine) -> Watcher {
     let trust = TrustAnchor::pem(engine.description().certificate_pem.as_bytes()).unwrap();
     let options = ClientOptions { updates: true, ..ClientOptions::default() };
-    let opened = Client::connect_with(engine.description().address, &trust, None, &options).await;
+    let opened = Client::connect_with(engine.description().address, &trust, None, None, &options).await;
     let mut session = opened.unwrap();
     let mut updates = session.take_updates().unwrap();
     tokio::spawn(async move { while updates.next().await.is_ok() {} });

@@ -47,7 +47,7 @@ impl Watcher {
     async fn connect(engine: &Engine, token: Option<&[u8]>) -> Watcher {
         let trust = TrustAnchor::pem(engine.description().certificate_pem.as_bytes()).unwrap();
         let options = ClientOptions { updates: true, ..ClientOptions::default() };
-        let opened = Client::connect_with(engine.description().address, &trust, token, &options).await;
+        let opened = Client::connect_with(engine.description().address, &trust, None, token, &options).await;
         let mut session = opened.unwrap();
         let (sender, receiver) = session.take_first_stream().unwrap();
         let (number, updates) = (session.welcome().session, session.take_updates());

@@ -301,13 +301,14 @@ impl BridgeSink {
     /// One producer's decisions, in the order of its counters.
     fn acknowledge(&self, entry: usize, decisions: &[Decision], revision: u64) {
         let answers = self.bridge.producers().answers(entry);
+        // The line lies where other processes can write, so its numbers may be anything.
         let mut line = answers.mine();
         for decision in decisions {
             let counter = counter_of(decision.counter);
             if decision.status == Status::Ok {
-                line.accepted += 1;
+                line.accepted = line.accepted.wrapping_add(1);
             } else {
-                line.rejected += 1;
+                line.rejected = line.rejected.wrapping_add(1);
                 answers.reject(&Rejection { counter, node: decision.node, status: decision.status.code() });
             }
             line.decided = counter;

@@ -15,7 +15,7 @@ use lodestone_memory::RegionPlace;
 use lodestone_memory::layout::WATCHES_MAX;
 use lodestone_memory::log::LogLevel;
 use lodestone_memory::rings::BridgeSizes;
-use lodestone_transport::{Auth, Certificate, TokenKey};
+use lodestone_transport::{Auth, Certificate, ClientCertificates, TokenKey};
 
 use crate::error::EngineError;
 use crate::interest::{InterestConfig, Policy};
@@ -85,6 +85,7 @@ pub struct Config {
     pub(crate) streams_max: u32,
     pub(crate) handshake_target_ms: u64,
     pub(crate) certificate: Certificate,
+    pub(crate) client_certificates: ClientCertificates,
     pub(crate) auth: Auth,
     pub(crate) slow_consumer_ms: u64,
     pub(crate) connections_max: u32,
@@ -208,6 +209,7 @@ impl Config {
             streams_max: lines.number("transport.stream_multiplexing", 128, 128..=4_096)?,
             handshake_target_ms: lines.number("transport.tls_handshake_target_ms", 3, 1..=60_000)?,
             certificate: certificate(&mut lines)?,
+            client_certificates: client_certificates(&mut lines)?,
             auth: auth(&mut lines)?,
             slow_consumer_ms: lines.number("transport.slow_consumer_ms", 30_000, 100..=600_000)?,
             connections_max: lines.number("transport.connections_max", 60_000, 1..=1_000_000)?,
@@ -407,6 +409,20 @@ fn certificate(lines: &mut Lines) -> Result<Certificate, EngineError> {
     }
 }
 
+fn client_certificates(lines: &mut Lines) -> Result<ClientCertificates, EngineError> {
+    let choices = [("off", 0), ("optional", 1), ("required", 2)];
+    let wanted = lines.choice("transport.client_certificates", "off", &choices)?;
+    let ca_file = PathBuf::from(lines.text("transport.client_ca_file", ""));
+    if wanted > 0 && ca_file.as_os_str().is_empty() {
+        return Err(wrong("transport.client_ca_file", "is missing; it names the authorities that sign for clients"));
+    }
+    Ok(match wanted {
+        0 => ClientCertificates::Off,
+        1 => ClientCertificates::Optional { ca_file },
+        _ => ClientCertificates::Required { ca_file },
+    })
+}
+
 fn auth(lines: &mut Lines) -> Result<Auth, EngineError> {
     let count = lines.items("transport.auth.keys");
     if count == 0 {
@@ -461,6 +477,7 @@ mod tests {
             "arena.capacity=100\narena.tenants.0.id=7\narena.tenants.0.guaranteed_slots=10\narena.tenants.1.id=8\n\
              runtime.pin_cores.0=1\ntransport.auth.keys.0.id=3\ntransport.auth.keys.0.secret_hex={secret}\n\
              transport.certificate.certificate_file=a.pem\ntransport.certificate.key_file=b.pem\n\
+             transport.client_certificates=required\ntransport.client_ca_file=c.pem\n\
              ci_native_integration=true\nmonitoring.rollback_sla_ms=200"
         );
         let config = Config::parse(&text).unwrap();
@@ -469,6 +486,7 @@ mod tests {
         assert_eq!(config.pin_cores, [1]);
         assert!(matches!(&config.auth, Auth::Tokens(keys) if keys[0].id == 3 && keys[0].secret == [15; 32]));
         assert!(matches!(config.certificate, Certificate::Pem { .. }));
+        assert_eq!(config.client_certificates, ClientCertificates::Required { ca_file: "c.pem".into() });
     }
 
     #[test]
@@ -516,6 +534,8 @@ mod tests {
             ("transport.stream_multiplexing=127", "128 to 4096"),
             ("transport.certificate=mine", "transport.certificate"),
             ("transport.certificate.key_file=a", "go together"),
+            ("transport.client_certificates=some", "off, optional, required"),
+            ("transport.client_certificates=optional", "transport.client_ca_file: is missing"),
             ("transport.auth=basic", "transport.auth"),
             ("transport.auth.keys.0.id=1\ntransport.auth.keys.0.secret_hex=00", "64 hex digits"),
             ("transport.auth.keys.0.secret_hex=00", "transport.auth.keys.0.id"),

@@ -15,7 +15,7 @@ use lodestone_memory::log::LogRing;
 use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
-use lodestone_transport::{Fanout, Server, SessionEvent, SessionInfo, TransportConfig};
+use lodestone_transport::{Fanout, Server, SessionEvent, TransportConfig};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -64,9 +64,9 @@ pub struct Description {
     pub slots_max: u32,
     /// Address that takes QUIC connections.
     pub address: SocketAddr,
-    /// SHA-256 of the certificate (DER).
+    /// SHA-256 of the certificate (DER) at the opening; see [`Engine::certificate`].
     pub fingerprint: [u8; 32],
-    /// The certificate.
+    /// The certificate at the opening.
     pub certificate_pem: String,
 }
 
@@ -258,36 +258,6 @@ impl Engine {
         self.call(|reply| Control::RevisionAt { unix_ms, reply })
     }
 
-    /// The live sessions.
-    pub fn sessions(&self) -> Vec<SessionInfo> {
-        self.server.get().map(Server::sessions).unwrap_or_default()
-    }
-
-    /// Closes a session with status 0.
-    ///
-    /// # Errors
-    /// [`EngineError::InvalidArgument`] when there is no such session.
-    pub fn close_session(&self, session: u32) -> Result<(), EngineError> {
-        self.check_open()?;
-        let closed = self
-            .server
-            .get()
-            .is_some_and(|server| server.close_session(session, Status::Ok, "closed by the application"));
-        let text = || EngineError::InvalidArgument(format!("there is no session {session}; it may have ended already"));
-        if closed { Ok(()) } else { Err(text()) }
-    }
-
-    /// Refuses the token with this nonce from now on and closes the sessions opened with it.
-    ///
-    /// # Errors
-    /// [`EngineError::Closed`]; [`EngineError::Memory`] when 262,144 tokens are revoked already.
-    pub fn revoke_token(&self, nonce: u64) -> Result<(), EngineError> {
-        self.check_open()?;
-        let full = || EngineError::Memory("262,144 tokens are revoked already: replace the key instead".to_owned());
-        let revoked = self.server.get().is_none_or(|server| server.revoke_token(nonce));
-        if revoked { Ok(()) } else { Err(full()) }
-    }
-
     /// Closes: no new connections, sessions told, everything accepted decided, threads ended, memory given back. A
     /// second call waits for the first and does nothing.
     pub fn close(&self) {
@@ -319,11 +289,16 @@ impl Engine {
         lodestone_memory::give_back();
     }
 
+    /// The server; none while the engine is being opened.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.get()
+    }
+
     fn lock_parts(&self) -> MutexGuard<'_, Option<Parts>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check_open(&self) -> Result<(), EngineError> {
+    pub(crate) fn check_open(&self) -> Result<(), EngineError> {
         if self.closed.load(Ordering::Acquire) { Err(EngineError::Closed) } else { Ok(()) }
     }
 
@@ -530,6 +505,7 @@ fn start_server(
     let transport = TransportConfig {
         listen: config.listen,
         certificate: config.certificate.clone(),
+        client_certificates: config.client_certificates.clone(),
         auth: config.auth.clone(),
         streams_max: config.streams_max,
         idle_timeout_ms: 30_000,
@@ -564,6 +540,6 @@ fn describe(config: &Config, region: &Region, server: &Server) -> Description {
         slots_max: config.slots_max,
         address: server.local_address(),
         fingerprint: server.fingerprint(),
-        certificate_pem: server.certificate_pem().to_owned(),
+        certificate_pem: server.certificate_pem(),
     }
 }

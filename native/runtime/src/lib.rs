@@ -37,6 +37,7 @@ mod log;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod sessions;
 mod threads;
 mod watching;
 mod writer;

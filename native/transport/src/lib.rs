@@ -35,6 +35,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answers;
+mod certificates;
 mod config;
 mod connection;
 mod datagram;
@@ -52,7 +53,10 @@ mod tls;
 mod token;
 mod writer;
 
-pub use config::{Auth, Certificate, TokenKey, TransportConfig};
+#[doc(hidden)]
+pub mod wire;
+
+pub use config::{Auth, Certificate, ClientCertificates, TokenKey, TransportConfig};
 pub use error::TransportError;
 pub use fanout::{Fanout, NodeState, Outbox, StateSource};
 pub use server::Server;

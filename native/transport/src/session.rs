@@ -291,6 +291,15 @@ impl Sessions {
         true
     }
 
+    /// Revokes the token of a session; `None`: there is no such session.
+    pub(crate) fn revoke_session(&self, number: u32) -> Option<bool> {
+        let nonce = self.table().live.get(&number)?.rights.nonce;
+        match nonce {
+            Some(nonce) => Some(self.revoke(nonce)),
+            None => Some(self.close(number, Status::Unauthorized, TOKEN_REVOKED.0)),
+        }
+    }
+
     pub(crate) fn rolled_back(&self, revision: u64) {
         for session in self.table().live.values() {
             if !session.first.rolled_back(revision) {

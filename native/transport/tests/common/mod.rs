@@ -306,13 +306,10 @@ impl Bench {
     }
 }
 
-pub fn client_config(
-    certificate_der: &[u8],
-    alpn: &[u8],
-    adjust: impl FnOnce(&mut quinn::TransportConfig),
-) -> quinn::ClientConfig {
+/// TLS as a client that trusts this certificate alone.
+pub fn tls_client(certificate_der: impl AsRef<[u8]>, alpn: &[u8]) -> rustls::ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(certificate_der.to_vec())).unwrap();
+    roots.add(CertificateDer::from(certificate_der.as_ref().to_vec())).unwrap();
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
@@ -320,6 +317,15 @@ pub fn client_config(
         .with_no_client_auth();
     tls.alpn_protocols = vec![alpn.to_vec()];
     tls.enable_early_data = true;
+    tls
+}
+
+pub fn client_config(
+    certificate_der: impl AsRef<[u8]>,
+    alpn: &[u8],
+    adjust: impl FnOnce(&mut quinn::TransportConfig),
+) -> quinn::ClientConfig {
+    let tls = tls_client(certificate_der, alpn);
     let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     let mut transport = quinn::TransportConfig::default();
     adjust(&mut transport);

@@ -57,7 +57,8 @@ async fn connect(options: &ProbeOptions) -> Result<Session, Failure> {
     let server = &options.server;
     let client_options = ClientOptions { updates: options.updates, ..ClientOptions::default() };
     let (address, trust, token) = (server.address()?, server.trust_anchor()?, server.token()?);
-    match Client::connect_with(address, &trust, token.as_deref(), &client_options).await {
+    let identity = server.identity()?;
+    match Client::connect_with(address, &trust, identity.as_ref(), token.as_deref(), &client_options).await {
         Ok(session) => Ok(session),
         Err(error) => {
             // A refusing WELCOME and the close behind it say the same; the close may overtake.

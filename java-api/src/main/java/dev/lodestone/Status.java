@@ -65,6 +65,12 @@ public enum Status {
     TIMEOUT(109, "look at what keeps the machine busy, then try again"),
     /** Every watch is in use. */
     WATCHES_FULL(110, "close a watch that is not needed, or raise graph.watches_max"),
+    /** The connection of a client was lost, or closed by the server, for good. */
+    CONNECTION_LOST(120, "see that the server runs and can be reached, then open a new client"),
+    /** The handshake of a client failed. */
+    HANDSHAKE(121, "see that address, certificate and server name are those of a Lodestone server"),
+    /** A client's connection broke after a request was sent: whether it was applied cannot be told. */
+    IN_DOUBT(122, "read the node and decide anew"),
     /** The native library cannot be used. */
     LIBRARY(200, "use the jars of one version together"),
     /** A slot was being rewritten each time it was looked at. */
