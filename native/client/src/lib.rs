@@ -29,7 +29,6 @@
 //! ```
 //!
 //! [`EngineClient`] stays with its engine over lost connections, and is what most programs want: docs/clients.md tells how.
-//!
 //! With [`ClientOptions::updates`] a session can subscribe to nodes ([`StreamSender::queue_subscribe`]) and gets their
 //! states, as they are and after every change, from an [`UpdateReceiver`].
 //!

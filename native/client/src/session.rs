@@ -82,23 +82,10 @@ impl Client {
         trust: &TrustAnchor,
         token: Option<&[u8]>,
     ) -> Result<Session, ClientError> {
-        Client::connect_as(address, trust, None, token).await
+        Client::connect_with(address, trust, None, token, &ClientOptions::default()).await
     }
 
-    /// As [`connect`](Client::connect), showing a certificate of the client to servers that ask for one.
-    ///
-    /// # Errors
-    /// Those of [`bind_as`](Client::bind_as) and [`open_session`](Client::open_session).
-    pub async fn connect_as(
-        address: SocketAddr,
-        trust: &TrustAnchor,
-        identity: Option<&ClientIdentity>,
-        token: Option<&[u8]>,
-    ) -> Result<Session, ClientError> {
-        Client::connect_with(address, trust, identity, token, &ClientOptions::default()).await
-    }
-
-    /// As [`connect_as`](Client::connect_as), with options.
+    /// Opens a session over a socket of its own, showing a certificate of the client to servers that ask for one.
     ///
     /// # Errors
     /// Those of [`bind_as`](Client::bind_as) and [`open_session`](Client::open_session).

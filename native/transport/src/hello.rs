@@ -135,12 +135,7 @@ fn judge(bytes: &[u8]) -> Result<usize, &'static str> {
     Ok(head.frame_bytes())
 }
 
-/// The highest version of the contract spoken here.
-fn version_max(plane: &Plane) -> u16 {
-    if plane.fanout.is_some() { PROTOCOL_VERSION_FANOUT } else { PROTOCOL_VERSION }
-}
-
-/// The version that a HELLO speaks, at most this one, and its token; else the status and text of the refusal.
+/// Version and token in a HELLO of a version up to `version_max`; else the status and text of the refusal.
 pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (Status, &'static str)> {
     let version = u16_at(body, 0);
     if !(PROTOCOL_VERSION..=version_max).contains(&version) {
@@ -152,6 +147,11 @@ pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (S
         return Err((Status::Malformed, "a HELLO whose token length does not fit its body"));
     }
     Ok((version, token))
+}
+
+/// The highest version of the contract spoken here.
+fn version_max(plane: &Plane) -> u16 {
+    if plane.fanout.is_some() { PROTOCOL_VERSION_FANOUT } else { PROTOCOL_VERSION }
 }
 
 /// Checks version and token; returns what the client speaks and may.

@@ -203,7 +203,9 @@ impl Driver {
                 Answer::State(state) => self.books.state(&state)?,
                 Answer::Path(path) => self.books.path(&path)?,
                 Answer::Subscribed(_) => {
-                    return Err(ClientError::Protocol { reason: "a subscription that nobody asked for".into() });
+                    return Err(ClientError::Protocol {
+                        reason: "an answer to a SUBSCRIBE that was not sent".to_owned(),
+                    });
                 }
                 Answer::Close { status, text } => return Err(ClientError::Closed { status, text: text.to_owned() }),
             }
