@@ -233,10 +233,12 @@ impl<'bytes> Frame<'bytes> {
         computed[..] == self.bytes[HEADER_BYTES..HEADER_BYTES + DIGEST_BYTES]
     }
 
-    /// The node that a REJECT names: the source of MOVE and ROUTE, the node of RELEASE and READ.
+    /// The node that a REJECT names: the source of MOVE and ROUTE, the node of RELEASE and READ; 0 of a list of nodes.
     pub(crate) fn node(&self) -> u32 {
         match self.head.kind {
             FrameKind::Move => u32_at(self.bytes, HEADER_BYTES + DIGEST_BYTES),
+            // UNSUBSCRIBE may name none.
+            FrameKind::Subscribe | FrameKind::Unsubscribe => 0,
             _ => u32_at(self.bytes, HEADER_BYTES),
         }
     }

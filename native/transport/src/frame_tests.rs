@@ -271,6 +271,15 @@ fn an_update_carries_of_its_slot_what_is_in_use() {
 }
 
 #[test]
+fn an_empty_list_of_nodes_names_no_node() {
+    let bytes = frame(TYPE_UNSUBSCRIBE, 0, SESSION, 0, &[]);
+    let mut decoder = FrameDecoder::new();
+    let expected = Expected { session: SESSION, counter: 0, fanout: true };
+    let unsubscribe = decoder.next(&mut bytes.as_slice(), expected).unwrap().unwrap();
+    assert_eq!((unsubscribe.node(), unsubscribe.packet()), (0, &[][..]));
+}
+
+#[test]
 fn a_client_of_version_1_knows_no_frames_of_fan_out() {
     for kind in [TYPE_SUBSCRIBE, TYPE_UNSUBSCRIBE] {
         let bytes = frame(kind, 0, SESSION, 0, &[0; 4]);
