@@ -22,6 +22,9 @@ ci/bench.sh graph-quick
 echo '== The bridge benchmark, for a moment'
 ci/bench.sh bridge-quick
 
+echo '== The QUIC benchmark and its peers, for a moment'
+ci/bench.sh quic-quick
+
 echo '== The example of README.md'
 ci/readme.sh
 
@@ -32,4 +35,8 @@ if [ -x bridge-tests/foreign/run.sh ]; then
     PYTHON=$python bridge-tests/foreign/run.sh ||
         fail 'the foreign client found a difference' 'What to do: docs/protocol.md and the server disagree: one of them is wrong.'
 fi
+
+echo '== A foreign QUIC client (Go) against a served engine'
+bridge-tests/foreign/go/run.sh ||
+    fail 'the Go client found a difference' 'What to do: docs/protocol.md and the server disagree: one of them is wrong.'
 passed 'all tests'
