@@ -81,7 +81,7 @@ func TestRefusedMovesChangeNothing(t *testing.T) {
 }
 
 func TestFullStoresRefuse(t *testing.T) {
-	c := greeted(t, tiny, nil)
+	c := greeted(t, own(t, "tiny"), nil)
 	for node := range uint32(3) {
 		c.first.mustMove(OK, Step{Source: node, Target: 500, Mask: 1})
 	}

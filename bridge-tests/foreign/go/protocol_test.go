@@ -94,10 +94,10 @@ func TestDatagramsThatAreNoFrameEndTheConnection(t *testing.T) {
 	}
 }
 
-// The name puts it last: go test runs files in the order of their names, and it ends a server.
 func TestShutdownIsTold(t *testing.T) {
-	c := greeted(t, tiny, nil)
-	if err := tiny.stop(); err != nil {
+	server := own(t, "plain")
+	c := greeted(t, server, nil)
+	if err := server.stop(); err != nil {
 		t.Fatalf("the server ended with %v", err)
 	}
 	c.mustEnd(ShuttingDown)

@@ -27,7 +27,6 @@ var (
 	ready      = regexp.MustCompile(`^LODESTONE READY quic=([^ ]+) cert=(.+) pid=(\d+)\n$`)
 	plain      *served
 	tokens     *served
-	tiny       *served
 	nextOfNode atomic.Uint32
 )
 
@@ -51,7 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	for name, place := range map[string]**served{"plain": &plain, "tokens": &tokens, "tiny": &tiny} {
+	for name, place := range map[string]**served{"plain": &plain, "tokens": &tokens} {
 		server, err := serve(name)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "server %s: %v\n", name, err)
@@ -108,6 +107,17 @@ func serve(name string) (*served, error) {
 	}
 	pid, err := strconv.Atoi(found[3])
 	return &served{name, found[1], found[2], pid, command}, err
+}
+
+// own is a server for one test alone.
+func own(t *testing.T, name string) *served {
+	t.Helper()
+	server, err := serve(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.kill)
+	return server
 }
 
 // stop ends the server as an operator does; the error is how it ended, if not well.
