@@ -166,7 +166,7 @@ class Bench:
 
 def closed_round(bench, group, server, connections, in_flight):
     event = server.load(group, connections=bench.connections(connections), in_flight=in_flight,
-                        measure_ms=bench.milliseconds(2_500))["closed_loop"][0]
+                        measure_ms=bench.milliseconds(2_000))["closed_loop"][0]
     name = f"{group}.{server.name}"
     rate = event["moves_acked"] / (event["elapsed_ns"] / 1e9)
     bench.add(f"{name}.rate", "moves/s", rate)
@@ -208,14 +208,14 @@ def knee(bench, server):
     count = bench.connections(1_000)
     rates = (2_000, 10_000, 20_000) if bench.quick else RATES
     events = server.load("knee", connections=count, rates=",".join(map(str, rates)),
-                         stop_above_ms=10_000 if bench.quick else KNEE_MS, measure_ms=bench.milliseconds(1_500))
+                         stop_above_ms=10_000 if bench.quick else KNEE_MS, measure_ms=bench.milliseconds(1_000))
     open_events(bench, "knee", server, count, events)
 
 
 def crowd_round(bench, group, server, connections, rate, sockets):
     count = bench.connections(connections)
-    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=64, hold_ms=bench.milliseconds(1_000),
-                         rates=rate, measure_ms=bench.milliseconds(4_000))
+    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=64, hold_ms=bench.milliseconds(500),
+                         rates=rate, measure_ms=bench.milliseconds(3_000))
     name = f"{group}.{server.name}"
     ramp, held = events["connected"][0], events["held"][0]
     bench.add(f"{name}.kib_per_connection", "KiB", (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count)

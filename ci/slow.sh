@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
-# rollbacks), a stand-alone engine killed a thousand times under its readers, 200,000 files of arbitrary bytes attached to.
+# rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers, 200,000 files of arbitrary bytes attached to.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind
@@ -10,6 +10,7 @@ memcheck_moves=1000000
 massif_moves=10000000
 kill_rounds=1000
 region_files=200000
+relay_rounds=30
 
 fault_rounds=1000
 
@@ -34,6 +35,11 @@ ci/step.sh massif "massif, $massif_moves moves" \
     fail 'the driver failed under massif'
 python3 ci/check-massif.py target/slow/massif.out || fail 'the heap is not flat' 'What to do: ms_print target/slow/massif.out'
 
+echo "== $relay_rounds seeds of each kind of lossy network"
+ci/step.sh lossy "sessions over a relay that loses, doubles, reorders and delays" env LODESTONE_RELAY_ROUNDS="$relay_rounds" \
+    cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-client --test lossy -- --nocapture ||
+    fail 'a lossy network changed what was applied' 'What to do: see above; LODESTONE_SEED repeats the faults.'
+
 echo '== Attaching: kills and arbitrary bytes'
 ci/build.sh native
 ci/step.sh attach "$kill_rounds kills of a stand-alone engine, $region_files files of arbitrary bytes" \
@@ -41,4 +47,4 @@ ci/step.sh attach "$kill_rounds kills of a stand-alone engine, $region_files fil
     -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -Dsurefire.failIfNoSpecifiedTests=false \
     -Dtest='AttachProcessTest,RegionBytesTest' -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files" ||
     fail 'attaching failed' 'What to do: see above; the message names the seed.'
-passed 'models, killed producers, memcheck, massif and attaching'
+passed 'models, killed producers, memcheck, massif, lossy networks and attaching'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test, as `make test`: Rust, then Java with the real library, then a foreign QUIC client against a served engine.
+# Every test, as `make test`: Rust, then Java with the real library, then foreign QUIC clients against a served engine.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 

@@ -12,7 +12,12 @@ pub(crate) fn write(folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(said)?;
     fs::write(folder.join("cert.pem"), made.cert.pem()).map_err(said)?;
     let key = folder.join("key.pem");
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(key).map_err(said)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(key)
+        .map_err(said)?;
     std::io::Write::write_all(&mut file, made.signing_key.serialize_pem().as_bytes()).map_err(said)
 }

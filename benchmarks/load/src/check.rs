@@ -21,7 +21,10 @@ pub(crate) fn before<T: Transport>(run: &mut Run<'_, T>) -> Result<(), String> {
     run.sessions[0].step(run.transport.out(0), now)?;
     run.until("ACK", |run| run.sessions[0].outstanding() == 0)?;
     if run.sessions[0].version != version + 1 || run.revision() == 0 {
-        return Err(format!("the first move was not accepted, revision {}", run.revision()));
+        return Err(format!(
+            "the first move was not accepted, revision {}",
+            run.revision()
+        ));
     }
     expect_slot(run, 0)?;
 
@@ -32,7 +35,13 @@ pub(crate) fn before<T: Transport>(run: &mut Run<'_, T>) -> Result<(), String> {
     out[at + 16] ^= 1;
     run.until("REJECT", |run| !run.answers.is_empty())?;
     match run.answers.pop() {
-        Some((0, Answer::Refused { status: Status::BAD_DIGEST, .. })) => {}
+        Some((
+            0,
+            Answer::Refused {
+                status: Status::BAD_DIGEST,
+                ..
+            },
+        )) => {}
         other => return Err(format!("a move with a wrong digest was answered {other:?}")),
     }
     let revision = run.revision();

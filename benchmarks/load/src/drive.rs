@@ -7,7 +7,7 @@ use lodestone_client::command_line::{Object, Output};
 
 use crate::check;
 use crate::figures::{Processor, durations, percentiles, record, resident_kib};
-use crate::options::{Options, TransportKind};
+use crate::options::Options;
 use crate::session::{Answer, Session};
 use crate::transport::{Event, Transport};
 
@@ -17,6 +17,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 const WARM_UP_MAX: Duration = Duration::from_millis(300);
 /// The grid of the open loop. Half a millisecond spreads 20,000 moves a second over bursts of ten.
 const TICK: Duration = Duration::from_micros(500);
+const SECOND_NS: u128 = 1_000_000_000;
 
 /// The sessions, and what they were told.
 pub(crate) struct Run<'a, T> {
@@ -43,16 +44,28 @@ struct Books {
 impl<T: Transport> Run<'_, T> {
     /// One turn of the transport; the first trouble of any connection ends the run.
     pub(crate) fn turn(&mut self, until: Instant) -> Result<(), String> {
-        let Run { transport, sessions, answers, connected, books } = self;
+        let Run {
+            transport,
+            sessions,
+            answers,
+            connected,
+            books,
+        } = self;
         transport.turn(until, &mut |number, event| match event {
             Event::Connected => connected.push(number),
             Event::Lost(reason) => {
-                books.lost.get_or_insert_with(|| format!("connection {number} ended: {reason}"));
+                books
+                    .lost
+                    .get_or_insert_with(|| format!("connection {number} ended: {reason}"));
             }
             Event::Bytes(bytes) => {
-                let Some(session) = sessions.get_mut(number) else { return };
+                let Some(session) = sessions.get_mut(number) else {
+                    return;
+                };
                 if let Err(error) = books.take(number, session, bytes, answers) {
-                    books.lost.get_or_insert_with(|| format!("connection {number}: {error}"));
+                    books
+                        .lost
+                        .get_or_insert_with(|| format!("connection {number}: {error}"));
                 }
             }
         })?;
@@ -60,7 +73,11 @@ impl<T: Transport> Run<'_, T> {
     }
 
     /// Turns until the condition holds.
-    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) -> Result<(), String> {
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> Result<(), String> {
         let deadline = Instant::now() + ANSWER_WAIT;
         while !done(self) {
             if Instant::now() > deadline {
@@ -77,7 +94,10 @@ impl<T: Transport> Run<'_, T> {
     }
 
     fn outstanding(&self) -> u64 {
-        self.sessions.iter().map(|session| session.outstanding() as u64).sum()
+        self.sessions
+            .iter()
+            .map(|session| session.outstanding() as u64)
+            .sum()
     }
 
     fn step(&mut self, number: usize, start: Instant) -> Result<(), String> {
@@ -94,7 +114,14 @@ impl Books {
         answers: &mut Vec<(usize, Answer)>,
     ) -> Result<(), String> {
         let now = Instant::now();
-        let Books { acked, since, replenish, latency, revision: highest, .. } = self;
+        let Books {
+            acked,
+            since,
+            replenish,
+            latency,
+            revision: highest,
+            ..
+        } = self;
         let on_acked = |start: Instant| {
             if start >= *since {
                 *acked += 1;
@@ -119,9 +146,21 @@ impl Books {
 
 /// Does what the options ask for; every line goes to standard output.
 pub(crate) fn run(transport: &mut impl Transport, options: &Options) -> Result<(), String> {
-    let books =
-        Books { acked: 0, since: Instant::now(), replenish: Vec::new(), latency: durations()?, revision: 0, lost: None };
-    let mut run = Run { transport, sessions: Vec::new(), answers: Vec::new(), connected: Vec::new(), books };
+    let books = Books {
+        acked: 0,
+        since: Instant::now(),
+        replenish: Vec::new(),
+        latency: durations()?,
+        revision: 0,
+        lost: None,
+    };
+    let mut run = Run {
+        transport,
+        sessions: Vec::new(),
+        answers: Vec::new(),
+        connected: Vec::new(),
+        books,
+    };
     let mut output = Output::new();
     output.line(&connect(&mut run, options)?)?;
     if options.hold_ms > 0 {
@@ -151,16 +190,22 @@ fn connect<T: Transport>(run: &mut Run<'_, T>, options: &Options) -> Result<Obje
     let mut starts = Vec::with_capacity(options.connections);
     let mut welcomed = 0;
     while welcomed < options.connections {
-        while starts.len() < options.connections && starts.len() - welcomed < options.handshakes_at_once {
+        while starts.len() < options.connections
+            && starts.len() - welcomed < options.handshakes_at_once
+        {
             starts.push(Instant::now());
             let number = run.transport.open()?;
-            run.sessions.push(Session::new(number as u32, options.payload_bytes));
+            run.sessions
+                .push(Session::new(number as u32, options.payload_bytes));
         }
         let waiting_since = Instant::now();
         run.turn(waiting_since + ANSWER_WAIT)?;
         let now = Instant::now();
         if now.duration_since(waiting_since) >= ANSWER_WAIT {
-            return Err(format!("no connection was completed for {} s", ANSWER_WAIT.as_secs()));
+            return Err(format!(
+                "no connection was completed for {} s",
+                ANSWER_WAIT.as_secs()
+            ));
         }
         for number in std::mem::take(&mut run.connected) {
             record(&mut handshake, now.duration_since(starts[number]));
@@ -199,7 +244,11 @@ fn hold<T: Transport>(run: &mut Run<'_, T>, options: &Options) -> Result<Object,
 }
 
 /// Each acknowledged move is followed by the next of its connection.
-fn closed_loop<T: Transport>(run: &mut Run<'_, T>, options: &Options, in_flight: usize) -> Result<Object, String> {
+fn closed_loop<T: Transport>(
+    run: &mut Run<'_, T>,
+    options: &Options,
+    in_flight: usize,
+) -> Result<Object, String> {
     let measure = Duration::from_millis(options.measure_ms);
     run.books.replenish.clear();
     for number in 0..options.connections {
@@ -222,7 +271,9 @@ fn closed_loop<T: Transport>(run: &mut Run<'_, T>, options: &Options, in_flight:
         .object("latency_ns", &percentiles(&run.books.latency))
         .number("server_rss_kib", resident_kib(options.server_pid));
     let report = processor.since(options.server_pid, report);
-    run.until("acknowledgement of the last moves", |run| run.outstanding() == 0)?;
+    run.until("acknowledgement of the last moves", |run| {
+        run.outstanding() == 0
+    })?;
     Ok(report)
 }
 
@@ -240,7 +291,11 @@ fn keep_full<T: Transport>(run: &mut Run<'_, T>, end: Instant) -> Result<(), Str
 }
 
 /// Moves at a schedule that nothing slows down: each counts from when it was due, however late it left.
-fn open_loop<T: Transport>(run: &mut Run<'_, T>, options: &Options, rate: u64) -> Result<(Object, Duration), String> {
+fn open_loop<T: Transport>(
+    run: &mut Run<'_, T>,
+    options: &Options,
+    rate: u64,
+) -> Result<(Object, Duration), String> {
     let measure = Duration::from_millis(options.measure_ms);
     let start = Instant::now() + TICK;
     send_due(run, options, rate, start, measure.min(WARM_UP_MAX))?;
@@ -254,7 +309,11 @@ fn open_loop<T: Transport>(run: &mut Run<'_, T>, options: &Options, rate: u64) -
         run.turn(Instant::now() + Duration::from_millis(5))?;
     }
     let unanswered = run.outstanding();
-    let p99_ns = if unanswered > 0 { u64::MAX } else { run.books.latency.value_at_quantile(0.99) };
+    let p99_ns = if unanswered > 0 {
+        u64::MAX
+    } else {
+        run.books.latency.value_at_quantile(0.99)
+    };
     let report = Object::new()
         .text("event", "open_loop")
         .number("rate", rate)
@@ -266,7 +325,9 @@ fn open_loop<T: Transport>(run: &mut Run<'_, T>, options: &Options, rate: u64) -
         .number("server_rss_kib", resident_kib(options.server_pid));
     let report = processor.since(options.server_pid, report);
     if unanswered > 0 {
-        run.until("answers to a rate that was too high", |run| run.outstanding() == 0)?;
+        run.until("answers to a rate that was too high", |run| {
+            run.outstanding() == 0
+        })?;
     }
     Ok((report, Duration::from_nanos(p99_ns)))
 }
@@ -279,30 +340,76 @@ fn send_due<T: Transport>(
     start: Instant,
     length: Duration,
 ) -> Result<u64, String> {
-    let total = (u128::from(rate) * length.as_nanos() / 1_000_000_000) as u64;
+    let schedule = Schedule { start, rate };
+    let total = (u128::from(rate) * length.as_nanos() / SECOND_NS) as u64;
     let mut sent = 0;
     while sent < total {
         let now = Instant::now();
-        let ticks = now.saturating_duration_since(start).as_nanos() / TICK.as_nanos();
-        let due = ((ticks * TICK.as_nanos() * u128::from(rate)) / 1_000_000_000) as u64;
-        while sent < due.min(total) {
-            // The first tick at which this move is counted as due.
-            let tick = ((u128::from(sent) + 1) * 1_000_000_000).div_ceil(u128::from(rate) * TICK.as_nanos());
-            let was_due = start + TICK * u32::try_from(tick).unwrap_or(u32::MAX);
-            run.step((sent % options.connections as u64) as usize, was_due)?;
+        let due = schedule.due_at(now).min(total);
+        while sent < due {
+            run.step(
+                (sent % options.connections as u64) as usize,
+                schedule.was_due(sent),
+            )?;
             sent += 1;
         }
-        let next = start + TICK * u32::try_from(ticks + 1).unwrap_or(u32::MAX);
-        run.turn(next)?;
+        run.turn(schedule.next_tick(now))?;
         run.books.replenish.clear();
     }
     Ok(total)
 }
 
-/// Whether answers are the protocol's, or those of a transport that has no datagrams and streams.
-pub(crate) fn name_of(kind: TransportKind) -> &'static str {
-    match kind {
-        TransportKind::Quic => "quic",
-        TransportKind::Tcp => "tcp",
+/// When each move is due: fixed before the first leaves, on the grid of [`TICK`].
+struct Schedule {
+    start: Instant,
+    rate: u64,
+}
+
+impl Schedule {
+    fn ticks_until(&self, now: Instant) -> u128 {
+        now.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()
+    }
+
+    /// How many moves are due by then.
+    fn due_at(&self, now: Instant) -> u64 {
+        (self.ticks_until(now) * TICK.as_nanos() * u128::from(self.rate) / SECOND_NS) as u64
+    }
+
+    /// The first tick at which [`due_at`](Schedule::due_at) counts this move.
+    fn was_due(&self, index: u64) -> Instant {
+        self.tick(
+            ((u128::from(index) + 1) * SECOND_NS).div_ceil(u128::from(self.rate) * TICK.as_nanos()),
+        )
+    }
+
+    fn next_tick(&self, now: Instant) -> Instant {
+        self.tick(self.ticks_until(now) + 1)
+    }
+
+    fn tick(&self, number: u128) -> Instant {
+        // 2^32 ticks are 24 days.
+        self.start + TICK * u32::try_from(number).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_move_is_due_at_the_first_tick_that_counts_it() {
+        let start = Instant::now();
+        for rate in [1, 3, 999, 10_000, 33_333, 1_000_000] {
+            let schedule = Schedule { start, rate };
+            for index in (0..5_000).chain([1_000_000]) {
+                let due = schedule.was_due(index);
+                assert!(schedule.due_at(due) > index, "rate {rate}, move {index}");
+                assert!(
+                    schedule.due_at(due - Duration::from_nanos(1)) <= index,
+                    "rate {rate}, move {index}"
+                );
+            }
+            assert_eq!(schedule.due_at(start + Duration::from_secs(10)), 10 * rate);
+        }
     }
 }

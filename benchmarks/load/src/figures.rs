@@ -24,7 +24,9 @@ pub(crate) fn record(histogram: &mut Histogram<u64>, duration: Duration) {
 pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Object {
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)]
         .iter()
-        .fold(Object::new(), |object, (name, quantile)| object.number(name, histogram.value_at_quantile(*quantile)))
+        .fold(Object::new(), |object, (name, quantile)| {
+            object.number(name, histogram.value_at_quantile(*quantile))
+        })
         .number("max", histogram.max())
         .number("count", histogram.len())
 }
@@ -40,25 +42,40 @@ impl Processor {
     /// Reads it now; a server that is not known has used none.
     pub(crate) fn now(server_pid: Option<u32>) -> Processor {
         let server_ns = server_pid.map_or(0, |pid| processor_ns(&pid.to_string()));
-        Processor { server_ns, client_ns: processor_ns("self") }
+        Processor {
+            server_ns,
+            client_ns: processor_ns("self"),
+        }
     }
 
     /// Adds what was used since to a report.
     pub(crate) fn since(self, server_pid: Option<u32>, report: Object) -> Object {
         let now = Processor::now(server_pid);
         report
-            .number("server_cpu_ns", now.server_ns.saturating_sub(self.server_ns))
-            .number("client_cpu_ns", now.client_ns.saturating_sub(self.client_ns))
+            .number(
+                "server_cpu_ns",
+                now.server_ns.saturating_sub(self.server_ns),
+            )
+            .number(
+                "client_cpu_ns",
+                now.client_ns.saturating_sub(self.client_ns),
+            )
     }
 }
 
 /// Time on a processor of all threads that live, exact to the nanosecond, unlike the ticks of /proc/PID/stat.
 fn processor_ns(process: &str) -> u64 {
-    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
+        return 0;
+    };
     threads
         .flatten()
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
-        .filter_map(|text| text.split_whitespace().next().and_then(|first| first.parse::<u64>().ok()))
+        .filter_map(|text| {
+            text.split_whitespace()
+                .next()
+                .and_then(|first| first.parse::<u64>().ok())
+        })
         .sum()
 }
 
@@ -67,5 +84,7 @@ pub(crate) fn resident_kib(process: Option<u32>) -> u64 {
     let Some(pid) = process else { return 0 };
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
+    line.and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
 }

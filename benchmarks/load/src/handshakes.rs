@@ -23,10 +23,21 @@ struct Opening {
 }
 
 /// Opens and closes `count` connections, some at a time.
-pub(crate) fn run(transport: &mut impl Transport, options: &Options, tls: &Tls, count: u64) -> Result<(), String> {
+pub(crate) fn run(
+    transport: &mut impl Transport,
+    options: &Options,
+    tls: &Tls,
+    count: u64,
+) -> Result<(), String> {
     let (mut handshake, mut welcome) = (durations()?, durations()?);
     if options.resume {
-        pass(transport, options, TICKETS_FIRST, &mut handshake, &mut welcome)?;
+        pass(
+            transport,
+            options,
+            TICKETS_FIRST,
+            &mut handshake,
+            &mut welcome,
+        )?;
         handshake.reset();
         welcome.reset();
     }
@@ -36,10 +47,13 @@ pub(crate) fn run(transport: &mut impl Transport, options: &Options, tls: &Tls, 
     pass(transport, options, count, &mut handshake, &mut welcome)?;
     let report = Object::new()
         .text("event", "handshakes")
-        .text("transport", crate::drive::name_of(options.transport))
+        .text("transport", options.transport.name())
         .number("count", count)
         .number("at_once", options.handshakes_at_once as u64)
-        .number("resumed", count.saturating_sub(tls.full_handshakes() - full_before))
+        .number(
+            "resumed",
+            count.saturating_sub(tls.full_handshakes() - full_before),
+        )
         .number("elapsed_ns", began.elapsed().as_nanos() as u64)
         .object("handshake_ns", &percentiles(&handshake))
         .object("welcome_ns", &percentiles(&welcome));
@@ -59,28 +73,42 @@ fn pass(
         while begun < count && opening.len() < options.handshakes_at_once {
             let start = Instant::now();
             let number = transport.open()?;
-            opening.insert(number, Opening { start, session: Session::new(0, options.payload_bytes) });
+            opening.insert(
+                number,
+                Opening {
+                    start,
+                    session: Session::new(0, options.payload_bytes),
+                },
+            );
             begun += 1;
         }
         let (mut connected, mut welcomed, mut trouble) = (Vec::new(), Vec::new(), None);
         let waiting_since = Instant::now();
         transport.turn(waiting_since + WAIT, &mut |number, event| {
-            let Some(one) = opening.get_mut(&number) else { return };
+            let Some(one) = opening.get_mut(&number) else {
+                return;
+            };
             match event {
                 Event::Connected => connected.push(number),
                 Event::Lost(reason) => trouble = Some(format!("a handshake failed: {reason}")),
                 Event::Bytes(bytes) => {
-                    let taken = one.session.take(bytes, |_| {}, |answer| {
-                        if answer == Answer::Welcome {
-                            welcomed.push(number);
-                        }
-                    });
+                    let taken = one.session.take(
+                        bytes,
+                        |_| {},
+                        |answer| {
+                            if answer == Answer::Welcome {
+                                welcomed.push(number);
+                            }
+                        },
+                    );
                     trouble = trouble.take().or(taken.err());
                 }
             }
         })?;
         let now = Instant::now();
-        if let Some(reason) = trouble.or((now - waiting_since >= WAIT).then(|| "no handshake was completed".to_owned())) {
+        if let Some(reason) = trouble
+            .or((now - waiting_since >= WAIT).then(|| "no handshake was completed".to_owned()))
+        {
             return Err(reason);
         }
         for number in connected {

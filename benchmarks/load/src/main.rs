@@ -53,7 +53,11 @@ fn run(options: &Options) -> Result<(), String> {
     }
 }
 
-fn run_over(mut transport: impl Transport, options: &Options, tls: &tls::Tls) -> Result<(), String> {
+fn run_over(
+    mut transport: impl Transport,
+    options: &Options,
+    tls: &tls::Tls,
+) -> Result<(), String> {
     if let Some(count) = options.handshakes {
         handshakes::run(&mut transport, options, tls, count)?;
     } else {

@@ -52,6 +52,16 @@ pub(crate) enum TransportKind {
     Tcp,
 }
 
+impl TransportKind {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TransportKind::Quic => "quic",
+            TransportKind::Tcp => "tcp",
+        }
+    }
+}
+
 /// A run.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -98,11 +108,19 @@ impl Options {
             self.resume = true;
             return Ok(());
         }
-        let value = parser.value().map_err(|_| format!("--{name} needs a value"))?;
-        let text = value.to_str().ok_or_else(|| format!("--{name}: {value:?} is not text"))?;
+        let value = parser
+            .value()
+            .map_err(|_| format!("--{name} needs a value"))?;
+        let text = value
+            .to_str()
+            .ok_or_else(|| format!("--{name}: {value:?} is not text"))?;
         let number = |least: u64, most: u64| {
-            let parsed = text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
-            parsed.ok_or_else(|| format!("--{name}: {text:?} is not a number from {least} to {most}"))
+            let parsed = text
+                .parse::<u64>()
+                .ok()
+                .filter(|number| (least..=most).contains(number));
+            parsed
+                .ok_or_else(|| format!("--{name}: {text:?} is not a number from {least} to {most}"))
         };
         match name {
             "target" => self.target = address(text)?,
@@ -133,7 +151,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
         match argument {
             Short('h') | Long("help") => return Ok(Wish::Help),
             Value(word) if word == "certificate" => {
-                let folder = parser.value().map_err(|_| "certificate needs a FOLDER".to_owned())?;
+                let folder = parser
+                    .value()
+                    .map_err(|_| "certificate needs a FOLDER".to_owned())?;
                 return Ok(Wish::Certificate(folder.into()));
             }
             Long(name) => {
@@ -150,8 +170,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text.to_socket_addrs().map_err(|error| format!("--target {text:?}: {error}"))?;
-    found.next().ok_or_else(|| format!("--target {text:?} has no address"))
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("--target {text:?}: {error}"))?;
+    found
+        .next()
+        .ok_or_else(|| format!("--target {text:?} has no address"))
 }
 
 fn kind(text: &str) -> Result<TransportKind, String> {
@@ -163,7 +187,60 @@ fn kind(text: &str) -> Result<TransportKind, String> {
 }
 
 fn rates(text: &str) -> Result<Vec<u64>, String> {
-    let parsed: Option<Vec<u64>> =
-        text.split(',').map(|word| word.parse().ok().filter(|rate| (1..=10_000_000).contains(rate))).collect();
+    let parsed: Option<Vec<u64>> = text
+        .split(',')
+        .map(|word| {
+            word.parse()
+                .ok()
+                .filter(|rate| (1..=10_000_000).contains(rate))
+        })
+        .collect();
     parsed.ok_or_else(|| format!("--rates: {text:?} is not a list of numbers from 1 to 10000000"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(line: &str) -> Result<Wish, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn reads_a_run() {
+        let line = "--target 127.0.0.1:1 --certificate c --transport tcp --rates 5,60 --in-flight 7 --resume --measure-ms 50";
+        let Ok(Wish::Run(options)) = parse_text(line) else {
+            panic!("no run")
+        };
+        assert_eq!(
+            (options.transport, options.in_flight, options.resume),
+            (TransportKind::Tcp, Some(7), true)
+        );
+        assert_eq!(
+            (options.rates, options.measure_ms, options.connections),
+            (vec![5, 60], 50, 100)
+        );
+        assert!(
+            matches!(parse_text("certificate folder"), Ok(Wish::Certificate(folder)) if folder == PathBuf::from("folder"))
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let cases = [
+            ("", "--target and --certificate are needed"),
+            ("--target 127.0.0.1:1", "--certificate"),
+            ("--target nowhere", "--target \"nowhere\""),
+            ("--transport sctp", "neither quic nor tcp"),
+            ("--rates 1,x", "not a list of numbers"),
+            ("--rates 0", "not a list of numbers"),
+            ("--connections 0", "from 1 to 60000"),
+            ("--speed 3", "unknown option --speed"),
+            ("--payload-bytes 233", "from 8 to 232"),
+        ];
+        for (line, expected) in cases {
+            let error = parse_text(line).err().unwrap_or_default();
+            assert!(error.contains(expected), "{line:?}: {error:?}");
+        }
+    }
 }

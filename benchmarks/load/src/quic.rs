@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use quinn_proto::crypto::rustls::QuicClientConfig;
 use quinn_proto::{
-    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig, Event as QuicEvent,
-    StreamEvent, StreamId, TransportConfig, VarInt,
+    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig,
+    Event as QuicEvent, StreamEvent, StreamId, TransportConfig, VarInt,
 };
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -65,7 +65,8 @@ pub(crate) struct Quic {
 impl Quic {
     /// Opens the sockets.
     pub(crate) fn new(options: &Options, tls: &Tls) -> Result<Quic, String> {
-        let quic = QuicClientConfig::try_from(tls.config.clone()).map_err(|error| error.to_string())?;
+        let quic =
+            QuicClientConfig::try_from(tls.config.clone()).map_err(|error| error.to_string())?;
         let mut config = ClientConfig::new(Arc::new(quic));
         let mut transport = TransportConfig::default();
         transport
@@ -76,7 +77,9 @@ impl Quic {
             .initial_rtt(Duration::from_millis(100))
             .mtu_discovery_config(None);
         config.transport_config(Arc::new(transport));
-        let ports = (0..options.sockets).map(|_| Port::open()).collect::<io::Result<Vec<_>>>();
+        let ports = (0..options.sockets)
+            .map(|_| Port::open())
+            .collect::<io::Result<Vec<_>>>();
         Ok(Quic {
             target: options.target,
             config,
@@ -102,13 +105,16 @@ impl Quic {
     fn flush(&mut self) -> Result<(), String> {
         let now = Instant::now();
         for number in std::mem::take(&mut self.dirty) {
-            let Some(link) = &mut self.links[number] else { continue };
+            let Some(link) = &mut self.links[number] else {
+                continue;
+            };
             link.dirty = false;
             link.write()?;
             let port = &mut self.ports[link.port];
             while let Some(transmit) = {
                 self.send.clear();
-                link.connection.poll_transmit(now, SEGMENTS_MAX, &mut self.send)
+                link.connection
+                    .poll_transmit(now, SEGMENTS_MAX, &mut self.send)
             } {
                 port.transmit(&transmit, &self.send)?;
             }
@@ -128,8 +134,12 @@ impl Quic {
     }
 
     fn arm(&mut self, number: usize) {
-        let Some(link) = &mut self.links[number] else { return };
-        let Some(due) = link.connection.poll_timeout() else { return };
+        let Some(link) = &mut self.links[number] else {
+            return;
+        };
+        let Some(due) = link.connection.poll_timeout() else {
+            return;
+        };
         // An earlier entry is found in time and armed anew then: entries are few, and none is ever searched for.
         if link.armed.is_none_or(|armed| due < armed) {
             link.armed = Some(due);
@@ -138,25 +148,45 @@ impl Quic {
     }
 
     fn wait(&mut self, until: Instant) -> Result<Vec<usize>, String> {
-        let until = self.timers.peek().map_or(until, |Reverse((due, _))| until.min(*due));
+        let until = self
+            .timers
+            .peek()
+            .map_or(until, |Reverse((due, _))| until.min(*due));
         let wait = until.saturating_duration_since(Instant::now());
-        let timeout =
-            Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
-        let mut waiting: Vec<_> =
-            self.ports.iter().map(|port| PollFd::new(&port.socket, PollFlags::IN)).collect();
+        let timeout = Timespec {
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: i64::from(wait.subsec_nanos()),
+        };
+        let mut waiting: Vec<_> = self
+            .ports
+            .iter()
+            .map(|port| PollFd::new(&port.socket, PollFlags::IN))
+            .collect();
         match poll(&mut waiting, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(format!("poll: {error}")),
         }
-        Ok(waiting.iter().enumerate().filter(|(_, one)| !one.revents().is_empty()).map(|(index, _)| index).collect())
+        Ok(waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| !one.revents().is_empty())
+            .map(|(index, _)| index)
+            .collect())
     }
 
     /// Takes one batch of datagrams, no more: answers must leave before the next.
     fn receive_batch(&mut self, index: usize, touched: &mut Vec<usize>) -> Result<(), String> {
         let port = &mut self.ports[index];
         let mut meta = [RecvMeta::default(); BATCH_SIZE];
-        let mut slices: Vec<_> = self.receive.chunks_exact_mut(RECEIVE_BYTES).map(IoSliceMut::new).collect();
-        let count = match port.state.recv((&port.socket).into(), &mut slices, &mut meta) {
+        let mut slices: Vec<_> = self
+            .receive
+            .chunks_exact_mut(RECEIVE_BYTES)
+            .map(IoSliceMut::new)
+            .collect();
+        let count = match port
+            .state
+            .recv((&port.socket).into(), &mut slices, &mut meta)
+        {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(format!("receiving: {error}")),
@@ -165,10 +195,15 @@ impl Quic {
         for (place, one) in meta[..count].iter().enumerate() {
             let start = place * RECEIVE_BYTES;
             for datagram in self.receive[start..start + one.len].chunks(one.stride.max(1)) {
-                let ecn = one.ecn.and_then(|found| quinn_proto::EcnCodepoint::from_bits(found as u8));
+                let ecn = one
+                    .ecn
+                    .and_then(|found| quinn_proto::EcnCodepoint::from_bits(found as u8));
                 let data = BytesMut::from(datagram);
                 self.send.clear();
-                match port.endpoint.handle(now, one.addr, one.dst_ip, ecn, data, &mut self.send) {
+                match port
+                    .endpoint
+                    .handle(now, one.addr, one.dst_ip, ecn, data, &mut self.send)
+                {
                     Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                         let number = port.connections[handle.0];
                         if let Some(link) = &mut self.links[number] {
@@ -176,7 +211,9 @@ impl Quic {
                             touched.push(number);
                         }
                     }
-                    Some(DatagramEvent::Response(transmit)) => port.transmit(&transmit, &self.send)?,
+                    Some(DatagramEvent::Response(transmit)) => {
+                        port.transmit(&transmit, &self.send)?
+                    }
                     Some(DatagramEvent::NewConnection(_)) | None => {}
                 }
             }
@@ -186,9 +223,16 @@ impl Quic {
 
     fn run_timers(&mut self, touched: &mut Vec<usize>) {
         let now = Instant::now();
-        while let Some(Reverse((due, number))) = self.timers.peek().copied().filter(|Reverse((due, _))| *due <= now) {
+        while let Some(Reverse((due, number))) = self
+            .timers
+            .peek()
+            .copied()
+            .filter(|Reverse((due, _))| *due <= now)
+        {
             self.timers.pop();
-            let Some(link) = &mut self.links[number] else { continue };
+            let Some(link) = &mut self.links[number] else {
+                continue;
+            };
             if link.armed == Some(due) {
                 link.armed = None;
             }
@@ -202,7 +246,9 @@ impl Quic {
     }
 
     fn tell_events(&mut self, number: usize, tell: &mut dyn FnMut(usize, Event<'_>)) {
-        let Some(link) = &mut self.links[number] else { return };
+        let Some(link) = &mut self.links[number] else {
+            return;
+        };
         while let Some(event) = link.connection.poll() {
             match event {
                 QuicEvent::Connected => {
@@ -228,7 +274,12 @@ impl Transport for Quic {
         let port = &mut self.ports[index];
         let (handle, connection) = port
             .endpoint
-            .connect(Instant::now(), self.config.clone(), self.target, "localhost")
+            .connect(
+                Instant::now(),
+                self.config.clone(),
+                self.target,
+                "localhost",
+            )
             .map_err(|error| format!("connection {number}: {error}"))?;
         if port.connections.len() <= handle.0 {
             port.connections.resize(handle.0 + 1, usize::MAX);
@@ -261,7 +312,11 @@ impl Transport for Quic {
         }
     }
 
-    fn turn(&mut self, until: Instant, tell: &mut dyn FnMut(usize, Event<'_>)) -> Result<(), String> {
+    fn turn(
+        &mut self,
+        until: Instant,
+        tell: &mut dyn FnMut(usize, Event<'_>),
+    ) -> Result<(), String> {
         self.flush()?;
         let mut touched = Vec::new();
         for index in self.wait(until)? {
@@ -279,7 +334,8 @@ impl Transport for Quic {
         if let Some(link) = &mut self.links[connection] {
             link.told_lost = true;
             link.out.clear();
-            link.connection.close(Instant::now(), VarInt::from_u32(0), Bytes::new());
+            link.connection
+                .close(Instant::now(), VarInt::from_u32(0), Bytes::new());
         }
         self.mark(connection);
     }
@@ -295,13 +351,19 @@ impl Transport for Quic {
 
 impl Link {
     fn write(&mut self) -> Result<(), String> {
-        let Some(stream) = self.stream else { return Ok(()) };
+        let Some(stream) = self.stream else {
+            return Ok(());
+        };
         if self.out.is_empty() || self.blocked || self.told_lost {
             return Ok(());
         }
         let mut written = 0;
         while written < self.out.len() {
-            match self.connection.send_stream(stream).write(&self.out[written..]) {
+            match self
+                .connection
+                .send_stream(stream)
+                .write(&self.out[written..])
+            {
                 Ok(bytes) => written += bytes,
                 Err(quinn_proto::WriteError::Blocked) => {
                     self.blocked = true;
@@ -317,7 +379,9 @@ impl Link {
 
     fn read(&mut self, number: usize, id: StreamId, tell: &mut dyn FnMut(usize, Event<'_>)) {
         let mut stream = self.connection.recv_stream(id);
-        let Ok(mut chunks) = stream.read(true) else { return };
+        let Ok(mut chunks) = stream.read(true) else {
+            return;
+        };
         while let Ok(Some(chunk)) = chunks.next(usize::MAX) {
             tell(number, Event::Bytes(&chunk.bytes));
         }
@@ -336,21 +400,35 @@ impl Port {
         let socket: UdpSocket = socket.into();
         socket.set_nonblocking(true)?;
         let state = UdpSocketState::new((&socket).into())?;
-        let endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, !state.may_fragment(), None);
-        Ok(Port { socket, state, endpoint, connections: Vec::new() })
+        let endpoint = Endpoint::new(
+            Arc::new(EndpointConfig::default()),
+            None,
+            !state.may_fragment(),
+            None,
+        );
+        Ok(Port {
+            socket,
+            state,
+            endpoint,
+            connections: Vec::new(),
+        })
     }
 
     fn transmit(&self, transmit: &quinn_proto::Transmit, bytes: &[u8]) -> Result<(), String> {
         let datagrams = Transmit {
             destination: transmit.destination,
-            ecn: transmit.ecn.and_then(|ecn| quinn_udp::EcnCodepoint::from_bits(ecn as u8)),
+            ecn: transmit
+                .ecn
+                .and_then(|ecn| quinn_udp::EcnCodepoint::from_bits(ecn as u8)),
             contents: &bytes[..transmit.size],
             segment_size: transmit.segment_size,
             src_ip: transmit.src_ip,
         };
         match self.state.send((&self.socket).into(), &datagrams) {
             // On loopback a full send buffer means that the server's is full: the datagram is lost, as on a network.
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(format!("sending: {error}")),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                Err(format!("sending: {error}"))
+            }
             _ => Ok(()),
         }
     }

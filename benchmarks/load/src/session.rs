@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use lodestone_client::Status;
-use lodestone_client::wire::{HEADER_BYTES, Header, Move, frame_type, put_hello, put_move, put_read};
+use lodestone_client::wire::{
+    HEADER_BYTES, Header, Move, frame_type, put_hello, put_move, put_read,
+};
 
 /// Nodes that the moves of one session go to, in turn: its edges stay few, as they would in a game.
 const TARGETS: u32 = 16;
@@ -77,7 +79,13 @@ impl Session {
         let counter = self.counter_next;
         let target = (self.node + 1 + (counter % u64::from(TARGETS)) as u32) % self.nodes_max;
         self.payload[..8].copy_from_slice(&counter.to_le_bytes());
-        let step = Move { source: self.node, target, edge_mask: EDGE_MASK, payload: &self.payload, ..Move::default() };
+        let step = Move {
+            source: self.node,
+            target,
+            edge_mask: EDGE_MASK,
+            payload: &self.payload,
+            ..Move::default()
+        };
         put_move(out, self.number, counter, &step).map_err(|error| error.to_string())?;
         self.counter_next += 1;
         self.pending.push_back((counter, start));
@@ -126,26 +134,44 @@ impl Session {
         while let Some(head) = bytes[used..].first_chunk::<HEADER_BYTES>() {
             let header = Header::decode(head);
             let body_start = used + HEADER_BYTES;
-            let Some(body) = bytes.get(body_start..body_start + usize::from(header.length)) else { break };
+            let Some(body) = bytes.get(body_start..body_start + usize::from(header.length)) else {
+                break;
+            };
             tell(self.answer(header, body, acked)?);
             used = body_start + body.len();
         }
         Ok(used)
     }
 
-    fn answer(&mut self, header: Header, body: &[u8], acked: &mut impl FnMut(Instant)) -> Result<Answer, String> {
+    fn answer(
+        &mut self,
+        header: Header,
+        body: &[u8],
+        acked: &mut impl FnMut(Instant),
+    ) -> Result<Answer, String> {
         if header.frame_type != frame_type::WELCOME && header.session != self.number {
-            return Err(format!("an answer for session {} came in session {}", header.session, self.number));
+            return Err(format!(
+                "an answer for session {} came in session {}",
+                header.session, self.number
+            ));
         }
         match (header.frame_type, body.len()) {
             (frame_type::WELCOME, 24) => self.welcome(header, body),
-            (frame_type::ACK, 8) => Ok(Answer::Acked { moves: self.ack(header.counter, acked)?, revision: u64_at(body, 0) }),
+            (frame_type::ACK, 8) => Ok(Answer::Acked {
+                moves: self.ack(header.counter, acked)?,
+                revision: u64_at(body, 0),
+            }),
             (frame_type::REJECT, 8) => self.reject(header.counter, body),
             (frame_type::STATE, 264) => {
                 let payload_bytes = usize::from(u16_at(body, 8 + 14)).min(232);
-                Ok(Answer::Slot { version: u64_at(body, 8 + 16), payload: body[32..32 + payload_bytes].to_vec() })
+                Ok(Answer::Slot {
+                    version: u64_at(body, 8 + 16),
+                    payload: body[32..32 + payload_bytes].to_vec(),
+                })
             }
-            (kind, bytes) => Err(format!("the server sent a frame of type {kind:#04x} with {bytes} bytes")),
+            (kind, bytes) => Err(format!(
+                "the server sent a frame of type {kind:#04x} with {bytes} bytes"
+            )),
         }
     }
 
@@ -154,14 +180,20 @@ impl Session {
         self.number = header.session;
         self.nodes_max = u32_at(body, 16);
         if status != 0 || header.session == 0 || self.nodes_max <= self.node {
-            return Err(format!("WELCOME with status {status}, nodes below {}", self.nodes_max));
+            return Err(format!(
+                "WELCOME with status {status}, nodes below {}",
+                self.nodes_max
+            ));
         }
         Ok(Answer::Welcome)
     }
 
     fn ack(&mut self, counter: u64, acked: &mut impl FnMut(Instant)) -> Result<u64, String> {
         if counter >= self.counter_next {
-            return Err(format!("ACK for frame {counter}, {} were sent", self.counter_next));
+            return Err(format!(
+                "ACK for frame {counter}, {} were sent",
+                self.counter_next
+            ));
         }
         let mut moves = 0;
         while let Some((_, start)) = self.pending.pop_front_if(|(oldest, _)| *oldest <= counter) {
@@ -173,21 +205,125 @@ impl Session {
     }
 
     fn reject(&mut self, counter: u64, body: &[u8]) -> Result<Answer, String> {
-        let place = self.pending.iter().position(|(pending, _)| *pending == counter);
-        let place = place.ok_or_else(|| format!("REJECT for frame {counter}, which is not under way"))?;
+        let place = self
+            .pending
+            .iter()
+            .position(|(pending, _)| *pending == counter);
+        let place =
+            place.ok_or_else(|| format!("REJECT for frame {counter}, which is not under way"))?;
         self.pending.remove(place);
-        Ok(Answer::Refused { counter, status: Status::from_code(u16_at(body, 0)) })
+        Ok(Answer::Refused {
+            counter,
+            status: Status::from_code(u16_at(body, 0)),
+        })
     }
 }
 
 fn u16_at(bytes: &[u8], offset: usize) -> u16 {
-    bytes[offset..].first_chunk().map_or(0, |found| u16::from_le_bytes(*found))
+    bytes[offset..]
+        .first_chunk()
+        .map_or(0, |found| u16::from_le_bytes(*found))
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes[offset..].first_chunk().map_or(0, |found| u32::from_le_bytes(*found))
+    bytes[offset..]
+        .first_chunk()
+        .map_or(0, |found| u32::from_le_bytes(*found))
 }
 
 fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    bytes[offset..].first_chunk().map_or(0, |found| u64::from_le_bytes(*found))
+    bytes[offset..]
+        .first_chunk()
+        .map_or(0, |found| u64::from_le_bytes(*found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(frame_type: u8, session: u32, counter: u64, body: &[u8]) -> Vec<u8> {
+        let header = Header {
+            frame_type,
+            flags: 0,
+            length: body.len() as u16,
+            session,
+            counter,
+        };
+        [header.encode().as_slice(), body].concat()
+    }
+
+    fn welcome() -> Vec<u8> {
+        let mut body = [0; 24];
+        body[0] = 1;
+        body[16..20].copy_from_slice(&1_000_u32.to_le_bytes());
+        frame(frame_type::WELCOME, 9, 0, &body)
+    }
+
+    /// A session that was welcomed and has sent moves 1 to 3.
+    fn moving() -> Session {
+        let mut session = Session::new(4, 40);
+        let mut out = Vec::new();
+        session.hello(&mut out).unwrap();
+        session.take(&welcome(), |_| {}, |_| {}).unwrap();
+        (0..3).for_each(|_| session.step(&mut out, Instant::now()).unwrap());
+        session
+    }
+
+    #[test]
+    fn answers_may_be_cut_anywhere() {
+        let mut reject = [0; 8];
+        reject[0] = 2;
+        let bytes = [
+            frame(frame_type::REJECT, 9, 2, &reject),
+            frame(frame_type::ACK, 9, 3, &77_u64.to_le_bytes()),
+        ]
+        .concat();
+        for cut in 0..=bytes.len() {
+            let mut session = moving();
+            let (mut acked, mut told) = (0, Vec::new());
+            for part in [&bytes[..cut], &bytes[cut..]] {
+                session
+                    .take(part, |_| acked += 1, |answer| told.push(answer))
+                    .unwrap();
+            }
+            let refused = Answer::Refused {
+                counter: 2,
+                status: Status::BAD_DIGEST,
+            };
+            assert_eq!(
+                told,
+                [
+                    refused,
+                    Answer::Acked {
+                        moves: 2,
+                        revision: 77
+                    }
+                ],
+                "cut at {cut}"
+            );
+            assert_eq!(
+                (acked, session.outstanding(), session.version),
+                (2, 0, 2),
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn answers_that_cannot_be_are_trouble() {
+        let ack = |session, counter| frame(frame_type::ACK, session, counter, &[0; 8]);
+        let reject = |counter| frame(frame_type::REJECT, 9, counter, &[0; 8]);
+        for wrong in [
+            ack(8, 1),
+            ack(9, 4),
+            reject(4),
+            frame(0x55, 9, 1, &[]),
+            frame(frame_type::ACK, 9, 1, &[0; 7]),
+        ] {
+            assert!(
+                moving().take(&wrong, |_| {}, |_| {}).is_err(),
+                "{wrong:02x?}"
+            );
+        }
+    }
 }

@@ -46,7 +46,8 @@ impl Tcp {
         Ok(Tcp {
             options: options.clone(),
             config: tls.config.clone(),
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| format!("epoll: {error}"))?,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)
+                .map_err(|error| format!("epoll: {error}"))?,
             links: Vec::new(),
             dirty: Vec::new(),
             plain: vec![0; READ_BYTES],
@@ -65,7 +66,9 @@ impl Tcp {
 
     fn flush(&mut self, tell: &mut dyn FnMut(usize, Event<'_>)) {
         for number in std::mem::take(&mut self.dirty) {
-            let Some(link) = &mut self.links[number] else { continue };
+            let Some(link) = &mut self.links[number] else {
+                continue;
+            };
             link.dirty = false;
             if let Err(error) = link.write() {
                 tell(number, Event::Lost(&error.to_string()));
@@ -78,18 +81,31 @@ impl Tcp {
 
     /// Asks to be told of room in a socket exactly as long as there is something to send.
     fn watch(&mut self, number: usize) {
-        let Some(link) = &mut self.links[number] else { return };
+        let Some(link) = &mut self.links[number] else {
+            return;
+        };
         if link.tls.wants_write() != link.wants_write {
             link.wants_write = link.tls.wants_write();
-            let room = if link.wants_write { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
+            let room = if link.wants_write {
+                epoll::EventFlags::OUT
+            } else {
+                epoll::EventFlags::empty()
+            };
             let data = epoll::EventData::new_u64(number as u64);
             // It can only fail for a socket that is gone, which the next read tells.
-            let _ = epoll::modify(&self.epoll, &link.stream, data, epoll::EventFlags::IN | room);
+            let _ = epoll::modify(
+                &self.epoll,
+                &link.stream,
+                data,
+                epoll::EventFlags::IN | room,
+            );
         }
     }
 
     fn receive(&mut self, number: usize, tell: &mut dyn FnMut(usize, Event<'_>)) {
-        let Some(link) = &mut self.links[number] else { return };
+        let Some(link) = &mut self.links[number] else {
+            return;
+        };
         let ended = match link.read(number, &mut self.plain, tell) {
             Ok(true) => Some("the server ended the connection".to_owned()),
             Ok(false) => None,
@@ -106,12 +122,18 @@ impl Transport for Tcp {
     fn open(&mut self) -> Result<usize, String> {
         let number = self.links.len();
         let failed = |error: String| format!("connection {number}: {error}");
-        let stream = TcpStream::connect(self.options.target).map_err(|error| failed(error.to_string()))?;
-        stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(|error| failed(error.to_string()))?;
+        let stream =
+            TcpStream::connect(self.options.target).map_err(|error| failed(error.to_string()))?;
+        stream
+            .set_nodelay(true)
+            .and_then(|()| stream.set_nonblocking(true))
+            .map_err(|error| failed(error.to_string()))?;
         let name = ServerName::try_from("localhost").map_err(|error| failed(error.to_string()))?;
-        let tls = ClientConnection::new(self.config.clone(), name).map_err(|error| failed(error.to_string()))?;
+        let tls = ClientConnection::new(self.config.clone(), name)
+            .map_err(|error| failed(error.to_string()))?;
         let data = epoll::EventData::new_u64(number as u64);
-        epoll::add(&self.epoll, &stream, data, epoll::EventFlags::IN).map_err(|error| failed(error.to_string()))?;
+        epoll::add(&self.epoll, &stream, data, epoll::EventFlags::IN)
+            .map_err(|error| failed(error.to_string()))?;
         self.links.push(Some(Link {
             stream,
             tls,
@@ -136,13 +158,23 @@ impl Transport for Tcp {
         }
     }
 
-    fn turn(&mut self, until: Instant, tell: &mut dyn FnMut(usize, Event<'_>)) -> Result<(), String> {
+    fn turn(
+        &mut self,
+        until: Instant,
+        tell: &mut dyn FnMut(usize, Event<'_>),
+    ) -> Result<(), String> {
         self.flush(tell);
         let wait = until.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        let timeout = Timespec {
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: i64::from(wait.subsec_nanos()),
+        };
         let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
         let ready: Vec<usize> = match epoll::wait(&self.epoll, &mut space, Some(&timeout)) {
-            Ok((events, _)) => events.iter().map(|event| event.data.u64() as usize).collect(),
+            Ok((events, _)) => events
+                .iter()
+                .map(|event| event.data.u64() as usize)
+                .collect(),
             Err(rustix::io::Errno::INTR) => Vec::new(),
             Err(error) => return Err(format!("epoll: {error}")),
         };
@@ -185,7 +217,12 @@ impl Link {
     }
 
     /// `true` at the end of the connection.
-    fn read(&mut self, number: usize, plain: &mut [u8], tell: &mut dyn FnMut(usize, Event<'_>)) -> io::Result<bool> {
+    fn read(
+        &mut self,
+        number: usize,
+        plain: &mut [u8],
+        tell: &mut dyn FnMut(usize, Event<'_>),
+    ) -> io::Result<bool> {
         let ended = match self.tls.read_tls(&mut self.stream) {
             Ok(bytes) => bytes == 0,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

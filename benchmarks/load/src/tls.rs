@@ -33,7 +33,11 @@ impl Tls {
             kx_groups: vec![kx_group::X25519],
             ..default_provider()
         });
-        let pinned = Arc::new(Pinned { leaf, provider: provider.clone(), full_handshakes: AtomicU64::new(0) });
+        let pinned = Arc::new(Pinned {
+            leaf,
+            provider: provider.clone(),
+            full_handshakes: AtomicU64::new(0),
+        });
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| error.to_string())?
@@ -41,11 +45,17 @@ impl Tls {
             .with_custom_certificate_verifier(pinned.clone())
             .with_no_client_auth();
         config.alpn_protocols = vec![ALPN.to_vec()];
-        config.resumption =
-            if resume { Resumption::in_memory_sessions(TICKETS_MAX) } else { Resumption::disabled() };
+        config.resumption = if resume {
+            Resumption::in_memory_sessions(TICKETS_MAX)
+        } else {
+            Resumption::disabled()
+        };
         // 0-RTT stays off, as the protocol wants it: early moves could be replayed.
         config.enable_early_data = false;
-        Ok(Tls { config: Arc::new(config), pinned })
+        Ok(Tls {
+            config: Arc::new(config),
+            pinned,
+        })
     }
 
     /// Handshakes in which the server showed its certificate; a resumed one shows none.
@@ -84,7 +94,12 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -93,10 +108,17 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

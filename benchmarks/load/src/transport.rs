@@ -22,7 +22,11 @@ pub(crate) trait Transport {
     fn out(&mut self, connection: usize) -> &mut Vec<u8>;
 
     /// Sends what waits, then waits for events, at most until the given instant, and tells those that are there.
-    fn turn(&mut self, until: Instant, tell: &mut dyn FnMut(usize, Event<'_>)) -> Result<(), String>;
+    fn turn(
+        &mut self,
+        until: Instant,
+        tell: &mut dyn FnMut(usize, Event<'_>),
+    ) -> Result<(), String>;
 
     /// Ends one connection; nothing more is told of it.
     fn close(&mut self, connection: usize);

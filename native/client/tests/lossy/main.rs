@@ -137,9 +137,10 @@ impl Work {
 fn drive(name: &str, faults: Faults, moved_every: Option<u64>) {
     let rounds = std::env::var("LODESTONE_RELAY_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     for _ in 0..rounds {
-        let seed = std::env::var("LODESTONE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 % 1_000_000_007
-        });
+        let seed = std::env::var("LODESTONE_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 % 1_000_000_007);
         println!("{name}: LODESTONE_SEED={seed}");
         let engine = open_engine();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -191,7 +192,8 @@ async fn run(engine: &Engine, faults: Faults, moved_every: Option<u64>, seed: u6
 }
 
 async fn connect(engine: &Engine, through: SocketAddr) -> Session {
-    let trust = TrustAnchor::pem(engine.description().certificate_pem.as_bytes()).unwrap().with_server_name("localhost");
+    let trust =
+        TrustAnchor::pem(engine.description().certificate_pem.as_bytes()).unwrap().with_server_name("localhost");
     // A lost packet of the handshake is sent again after three of these; the limit is for a path that carries nothing.
     let options = ClientOptions { initial_rtt_ms: 30, connect_timeout_ms: 60_000, ..ClientOptions::default() };
     let client = Client::bind((Ipv4Addr::LOCALHOST, 0).into(), &trust, &options).unwrap();

@@ -66,7 +66,9 @@ final class NettySession implements AutoCloseable {
     NettySession(InetSocketAddress server, File certificate) throws Exception {
         QuicSslContext tls = QuicSslContextBuilder.forClient().trustManager(certificate).applicationProtocols("lodestone/1").build();
         Channel socket = new Bootstrap().group(group).channel(NioDatagramChannel.class)
-                .handler(new QuicClientCodecBuilder().sslContext(tls)
+                // The engine with a name, so that the certificate is held against it.
+                .handler(new QuicClientCodecBuilder()
+                        .sslEngineProvider(channel -> tls.newEngine(channel.alloc(), "localhost", server.getPort()))
                         .maxIdleTimeout(30, TimeUnit.SECONDS)
                         .initialMaxData(WINDOW_BYTES)
                         .initialMaxStreamDataBidirectionalLocal(WINDOW_BYTES)
