@@ -64,7 +64,8 @@ final class NettySession implements AutoCloseable {
     private long next;
 
     NettySession(InetSocketAddress server, File certificate) throws Exception {
-        QuicSslContext tls = QuicSslContextBuilder.forClient().trustManager(certificate).applicationProtocols("lodestone/1").build();
+        QuicSslContext tls =
+                QuicSslContextBuilder.forClient().trustManager(certificate).applicationProtocols("lodestone/1").build();
         Channel socket = new Bootstrap().group(group).channel(NioDatagramChannel.class)
                 // The engine with a name, so that the certificate is held against it.
                 .handler(new QuicClientCodecBuilder()

@@ -62,8 +62,11 @@ public final class NettyPeer {
         // As many loops as processors: what Netty's own default doubles, which costs without bringing anything here.
         int loops = Runtime.getRuntime().availableProcessors();
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(loops, EpollIoHandler.newFactory());
-        int port = arguments[0].equals("quic") ? quic(group, loops, certificate, key, slots) : tcp(group, certificate, key, slots);
-        System.out.println("LODESTONE READY quic=127.0.0.1:" + port + " cert=" + certificate + " pid=" + ProcessHandle.current().pid());
+        int port = arguments[0].equals("quic")
+            ? quic(group, loops, certificate, key, slots)
+            : tcp(group, certificate, key, slots);
+        long pid = ProcessHandle.current().pid();
+        System.out.println("LODESTONE READY quic=127.0.0.1:" + port + " cert=" + certificate + " pid=" + pid);
         group.terminationFuture().sync();
     }
 
