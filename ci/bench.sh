@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
-#   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240)
+#   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
+#     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=2000)
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty; quic-results: computes and draws anew
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
@@ -14,6 +15,8 @@
 wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|quic|quic-quick|quic-results}
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-240}
+event_seconds=${EVENT_SECONDS:-90}
+kills=${KILLS:-2000}
 raw=benchmarks/results/raw
 began=$SECONDS
 mkdir -p "$raw"
@@ -35,13 +38,29 @@ rust_benchmarks() {
         cargo build --manifest-path native/Cargo.toml --release --locked -p lodestone-benchmarks
 }
 
-# rings RAW PROGRAM SECONDS OPTION…: lanes and ring beside their peers; the flag that opens jdk.internal.misc is for two of those.
+# rings CLASS RAW PROGRAM SECONDS OPTION…: ours beside the peers; the flag that opens jdk.internal.misc is for two of those.
 rings() {
-    local raw=$1 program=$2 seconds=$3
+    local class=$1 raw=$2 program=$3 seconds=$4
     ci/with-tools.sh java --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
         --add-opens java.base/jdk.internal.misc=ALL-UNNAMED -Dagrona.disable.bounds.checks=true \
-        -cp 'benchmarks/target/classes:benchmarks/target/lib/*' dev.lodestone.benchmarks.rings.RingBenchmark \
-        "$raw" "$program" /dev/shm "$seconds" "${@:4}"
+        -cp 'benchmarks/target/classes:benchmarks/target/lib/*' "dev.lodestone.benchmarks.rings.$class" \
+        "$raw" "$program" /dev/shm "$seconds" "${@:5}"
+}
+
+# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL; the test fails when one record is lost or torn, or anything stands still.
+killed() {
+    local raw=$1 rounds=$2
+    LODESTONE_FAULT_ROUNDS=$rounds cargo test --manifest-path native/Cargo.toml "${@:3}" --locked -p lodestone-memory --lib \
+        rings::faults::producers_killed_at_any_instruction -- --nocapture | tee target/logs/killed.log | grep ' kills, ' >&2
+    sed -nE 's/^([0-9]+) kills, ([0-9]+) records, ([0-9]+) claims repaired$/\1 \2 \3/p' target/logs/killed.log |
+        while read -r done records repaired; do
+            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$done"
+            printf '"kills.records": {"unit": "records", "rounds": [%s]}, ' "$records"
+            printf '"kills.repaired": {"unit": "claims", "rounds": [%s]}, ' "$repaired"
+            # Counted by assertions: with one of these the test would have ended before it came to its count.
+            printf '"kills.lost_torn_or_stalled": {"unit": "records", "rounds": [0]}}}\n'
+        done >"$raw"
+    grep -q 'kills.producers' "$raw" || fail 'the kills did not come to their end' "$(tail -n 20 target/logs/killed.log)"
 }
 
 bridge() {
@@ -60,7 +79,11 @@ bridge() {
     ci/step.sh bench-bridge-exact 'events, and what reads allocate' "${java[@]}" \
         dev.lodestone.benchmarks.ExactReads "$raw/bridge-exact.json"
     echo "-- lanes and ring beside other queues (at most $ring_seconds s)" >&2
-    rings "$raw/bridge-rings.json" native/target/release/lodestone-bench "$ring_seconds"
+    rings RingBenchmark "$raw/bridge-rings.json" native/target/release/lodestone-bench "$ring_seconds"
+    echo "-- events, and commands at a fixed rate (at most $event_seconds s)" >&2
+    rings EventBenchmark "$raw/bridge-events.json" native/target/release/lodestone-bench "$event_seconds"
+    echo "-- $kills producers killed" >&2
+    killed "$raw/bridge-kills.json" "$kills" --release
     claims bridge
 }
 
@@ -69,10 +92,13 @@ bridge_quick() {
     ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
     compgen -G 'benchmarks/target/lib/aeron-driver-*.jar' >/dev/null || java_benchmarks
     mkdir -p "$folder"
-    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench 10 --quick
+    rings RingBenchmark "$folder/bridge-rings.json" native/target/debug/lodestone-bench 10 --quick
+    rings EventBenchmark "$folder/bridge-events.json" native/target/debug/lodestone-bench 10 --quick
+    mkdir -p target/logs
+    killed "$folder/bridge-kills.json" 20
     # What JMH measures is not tried here.
     python3 benchmarks/claims.py --check bridge 'ci/bench.sh bridge-quick' "$raw"/bridge-slots-*.json \
-        "$raw"/bridge-exact.json "$folder"/bridge-rings.json >"$folder/claims-bridge.txt"
+        "$raw"/bridge-exact.json "$folder"/bridge-{rings,events,kills}.json >"$folder/claims-bridge.txt"
 }
 
 core() {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
-# rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers, 200,000 files of arbitrary bytes attached to.
+# rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers and under those who send it commands, JVMs that do so
+# killed a thousand times, 200,000 files of arbitrary bytes attached to and written to.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind
@@ -42,9 +43,9 @@ ci/step.sh lossy "sessions over a relay that loses, doubles, reorders and delays
 
 echo '== Attaching: kills and arbitrary bytes'
 ci/build.sh native
-ci/step.sh attach "$kill_rounds kills of a stand-alone engine, $region_files files of arbitrary bytes" \
+ci/step.sh attach "$kill_rounds kills each of engines and of JVMs attached to them, $region_files files of arbitrary bytes" \
     ci/with-tools.sh mvn -B -ntp test -pl native,jextract,java-api,bridge-tests \
     -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -Dsurefire.failIfNoSpecifiedTests=false \
-    -Dtest='AttachProcessTest,RegionBytesTest' -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files" ||
+    -Dtest='AttachProcessTest,AttachKillTest,RegionBytesTest' -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files" ||
     fail 'attaching failed' 'What to do: see above; the message names the seed.'
 passed 'models, killed producers, memcheck, massif, lossy networks and attaching'

@@ -221,7 +221,7 @@ mod tests {
             (vec![5, 60], 50, 100)
         );
         assert!(
-            matches!(parse_text("certificate folder"), Ok(Wish::Certificate(folder)) if folder == "folder")
+            matches!(parse_text("certificate folder"), Ok(Wish::Certificate(folder)) if folder.as_os_str() == "folder")
         );
     }
 

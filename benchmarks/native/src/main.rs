@@ -6,6 +6,7 @@
 
 mod allocations;
 mod channel;
+mod events;
 mod figures;
 mod graph;
 mod graphs;
@@ -24,12 +25,13 @@ use figures::Figures;
 use turns::Turns;
 
 const USAGE: &str = "usage: lodestone-bench core|uniform|rmat|tiled|rollback|paced [--quick] [--turns]
-       lodestone-bench rings FOLDER CORE
+       lodestone-bench rings|events FOLDER CORE
   core      bump pages, channel
   uniform, rmat, tiled   one graph: load, changes, a growing hub, shortest paths; uniform with its peers
   rollback  going back, and memory over many moves
   paced     moves at a fixed schedule, alone and beside routes
   rings     the other side of the Java benchmark of rings: a region in this folder, the thread on this core
+  events    the same of events: their writer
   --quick   small sizes and few rounds, to try the program
   --turns   ask for the rounds of contenders in other processes (see benchmarks/graph.py)";
 
@@ -137,14 +139,18 @@ fn main() -> ExitCode {
     let Some((what, options)) = arguments.split_first() else {
         return usage();
     };
-    if what == "rings" {
+    if what == "rings" || what == "events" {
         let [folder, core] = options else {
             return usage();
         };
         let Ok(core) = core.parse() else {
             return usage();
         };
-        rings::serve(folder, core);
+        if what == "rings" {
+            rings::serve(folder, core);
+        } else {
+            events::serve(folder, core);
+        }
         return ExitCode::SUCCESS;
     }
     if !options

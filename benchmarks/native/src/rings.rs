@@ -1,7 +1,7 @@
 //! The engine's end of the bridge, alone: takes what a JVM sends through lanes and ring and answers it, without an engine
 //! behind. It is the other side of the Java benchmark of rings, in a process of its own.
 //!
-//! It prints `region PATH`, then serves a line of standard input each: `lane N`, `ring`, `trips N` or `parked N`, followed
+//! It prints `region PATH`, then serves a line of standard input each: `lane N`, `ring`, `trips N`, `parked N` or `rests N`, followed
 //! by the number of records and of words in each body. It says `ready`, takes the records, and answers: streams once, with
 //! the sum of all words in place of the revision; trips record by record, with the sum so far. Left out: pages and decisions.
 
@@ -20,6 +20,8 @@ const LOOKS_SPINNING: u64 = 1 << 26;
 const LOOKS_PARKED: u64 = 64;
 /// The same size as the rings of all peers.
 const RING_BYTES: usize = 1 << 20;
+/// Looks before the side that rests sleeps, as many as the engine has with `runtime.idle_strategy: park`; the parked one has none.
+const LOOKS_BEFORE_SLEEP: u32 = 2_000;
 /// Longest sleep of the parked side.
 const SLEEP_MS: u64 = 50;
 
@@ -28,6 +30,7 @@ struct Trial {
     lane: Option<usize>,
     each: bool,
     parked: bool,
+    rests: bool,
     records: u64,
     words: usize,
 }
@@ -50,7 +53,7 @@ pub(crate) fn serve(folder: &str, core: usize) {
     }
 }
 
-fn options(folder: &str) -> RegionOptions {
+pub(crate) fn options(folder: &str) -> RegionOptions {
     RegionOptions {
         place: RegionPlace::File(PathBuf::from(folder)),
         nodes_max: 64,
@@ -61,6 +64,7 @@ fn options(folder: &str) -> RegionOptions {
             lane_bytes: RING_BYTES,
             ring_bytes: RING_BYTES,
         },
+        log_bytes: 4_096,
         touch: true,
         abi_fingerprint: 0,
         start_unix_ms: 1,
@@ -68,7 +72,7 @@ fn options(folder: &str) -> RegionOptions {
 }
 
 /// A machine with one core, or a container that forbids it: everything still works, the figures mean nothing.
-fn pin(core: usize) {
+pub(crate) fn pin(core: usize) {
     let mut set = CpuSet::new();
     set.set(core);
     if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
@@ -76,7 +80,7 @@ fn pin(core: usize) {
     }
 }
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     println!("{text}");
     io::stdout().flush().expect("standard output is open");
 }
@@ -86,15 +90,17 @@ fn parse(line: &str) -> Option<Trial> {
     let kind = parts.next()?;
     let lane = match kind {
         "ring" => None,
-        "lane" | "trips" | "parked" => Some(parts.next()?.parse().ok()?),
+        "lane" | "trips" | "parked" | "rests" => Some(parts.next()?.parse().ok()?),
         _ => return None,
     };
     let (records, words) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let parked = kind == "parked";
+    let rests = kind == "rests";
+    let parked = rests || kind == "parked";
     Some(Trial {
         lane,
         each: parked || kind == "trips",
         parked,
+        rests,
         records,
         words,
     })
@@ -121,7 +127,7 @@ fn run(end: &mut BridgeEnd, trial: &Trial) {
         taken += u64::from(drained.records);
         if drained.records == 0 {
             looks += 1;
-            wait(end, trial.parked);
+            wait(end, trial);
             assert!(
                 looks % looks_alone != 0 || std::os::unix::process::parent_id() == parent,
                 "the benchmark that started this is gone"
@@ -152,10 +158,17 @@ fn drain(
 }
 
 /// Nothing is there: sleeps as the engine does, or looks again.
-fn wait(end: &BridgeEnd, parked: bool) {
-    if !parked {
+fn wait(end: &BridgeEnd, trial: &Trial) {
+    if !trial.parked {
         std::hint::spin_loop();
         return;
+    }
+    let looks = if trial.rests { LOOKS_BEFORE_SLEEP } else { 0 };
+    for _ in 0..looks {
+        std::hint::spin_loop();
+        if end.has_some() {
+            return;
+        }
     }
     let bell = end.bridge().bell();
     bell.announce();

@@ -78,6 +78,7 @@ impl<'a, E: EdgeStore> World<'a, E> {
             slots_max: room.slots,
             watches_max: 0,
             bridge: lodestone_memory::rings::BridgeSizes::default(),
+            log_bytes: 4_096,
             touch: true,
             abi_fingerprint: 0,
             start_unix_ms: 1,

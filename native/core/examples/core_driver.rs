@@ -43,6 +43,7 @@ fn region_options() -> RegionOptions {
         slots_max,
         watches_max: WATCHES_MAX,
         bridge: lodestone_memory::rings::BridgeSizes::default(),
+        log_bytes: 4_096,
         touch,
         abi_fingerprint,
         start_unix_ms,

@@ -157,6 +157,7 @@ fn moves_releases_loads_and_rollbacks_allocate_nothing() {
         slots_max: 300,
         watches_max: 0,
         bridge: lodestone_memory::rings::BridgeSizes::default(),
+        log_bytes: 4_096,
         touch: false,
         abi_fingerprint: 1,
         start_unix_ms: 1,

@@ -5,6 +5,7 @@
 mod config;
 #[cfg(test)]
 mod config_tests;
+mod log;
 mod options;
 mod schema;
 mod serve;

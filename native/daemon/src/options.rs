@@ -23,7 +23,8 @@ When it takes connections it prints one line:
 Java reads the engine with Engine.attach(Path.of(\"FILE of region\")), or the folder it lies in.
 
 SIGTERM and SIGINT end it: clients are told, what was accepted is committed, the region's file is removed.
-An engine that failed stays readable until then; standard error says why it failed.
+An engine that failed stays readable until then; standard error says why it failed. It also has the engine's log, one
+record a line, from the level log.level of the configuration on.
 
 Exit status: 0 a clean end; 1 it could not start, or failed (standard error says why); 2 wrong usage.
 ";

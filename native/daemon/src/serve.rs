@@ -10,6 +10,7 @@ use lodestone_runtime::Engine;
 use tempfile::TempDir;
 
 use crate::config::{self, Loaded};
+use crate::log::LogLines;
 use crate::options::Options;
 use crate::signals::Signals;
 
@@ -33,7 +34,14 @@ pub(crate) fn serve(options: &Options) -> Result<(), String> {
     let loaded = config::load(&options.config, options.port).map_err(|refusal| refusal.to_string())?;
     let mut signals = Signals::take()?;
     let engine = Engine::open(&loaded.flat, ABI_NONE).map_err(|error| loaded.explain(&error))?;
-    let served = run(&engine, &loaded, options.graph.as_deref(), &mut signals);
+    let log =
+        LogLines::start(engine.log().reader(0)).map_err(|error| format!("cannot start the log's thread: {error}"));
+    let served = log.and_then(|log| {
+        let served = run(&engine, &loaded, options.graph.as_deref(), &mut signals);
+        engine.close();
+        log.end();
+        served
+    });
     engine.close();
     served
 }

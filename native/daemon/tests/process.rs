@@ -31,7 +31,9 @@ struct Daemon {
 
 struct End {
     status: Option<i32>,
+    /// Standard error without the lines of the log.
     err: String,
+    log: Vec<String>,
 }
 
 impl Home {
@@ -106,7 +108,9 @@ impl Daemon {
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "standard output has more than the READY line");
-        End { status, err: self.rest_of_err() }
+        let all = self.rest_of_err();
+        let (log, err): (Vec<&str>, Vec<&str>) = all.split_inclusive('\n').partition(|line| line.starts_with("20"));
+        End { status, err: err.concat(), log: log.into_iter().map(str::to_owned).collect() }
     }
 }
 
@@ -134,6 +138,10 @@ fn both_signals_end_it_cleanly_and_leave_nothing_behind() {
         daemon.signal(signal);
         let end = daemon.end();
         assert_eq!((end.status, end.err.as_str()), (Some(0), ""), "{signal:?}");
+        assert!(
+            end.log.iter().any(|line| line.contains(&format!(" INFO  transport::server: listening address={quic} ")))
+        );
+        assert!(end.log.last().is_some_and(|line| line.contains(": closed revision=0")), "{:?}", end.log);
         assert_eq!(home.files("regions"), [] as [PathBuf; 0]);
         assert_eq!(home.files("temporary"), [] as [PathBuf; 0]);
     }

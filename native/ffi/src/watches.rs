@@ -2,7 +2,10 @@
 
 use crate::edge::{guard, output};
 use crate::handles;
-use crate::types::LodestoneError;
+use crate::types::{LodestoneError, LodestoneStatus};
+
+// Whoever asks through a ring gets the same number.
+const _: () = assert!(LodestoneStatus::WatchesFull as u16 == lodestone_memory::rings::layout::REPLY_WATCHES_FULL);
 
 /// Begins to keep the distances from the node `source` to all others in the shared region, and writes the watch's id, never
 /// 0, to `watch`; its low 32 bits are the watch's place in the region. Every watch in use: `WATCHES_FULL`. The node is not

@@ -114,6 +114,10 @@ counter_ids! {
     ProducersLive = 45 "producers_live",
     /// Producers of commands whose process ended without a word.
     ProducersDied = 46 "producers_died",
+    /// Log records written to the log ring.
+    LogRecords = 47 "log_records",
+    /// Log records dropped, since a writer a whole lap ahead of them had not finished.
+    LogRecordsLost = 48 "log_records_lost",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -7,7 +7,7 @@ use crate::rings::layout::{BridgeSizes, PRODUCER_BYTES, PRODUCERS_MAX, REPLY_BYT
 /// "LODESTN1" read as a little-endian word.
 pub const REGION_MAGIC: u64 = u64::from_le_bytes(*b"LODESTN1");
 /// Version of this layout; a reader refuses any other.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 /// Bytes of the header page.
 pub const HEADER_BYTES: usize = 4096;
 
@@ -63,6 +63,15 @@ pub const EVENTS_MAX: usize = 16_384;
 /// Bytes of the body of one event.
 pub const EVENT_BODY_BYTES: usize = 40;
 
+/// Log ring: u64 tail, the position behind the last record that was begun.
+pub const LOG_TAIL: usize = 128;
+/// Log ring: u64, one more than the position up to which the engine's own process has forwarded records; 0: it forwards none.
+pub const LOG_TAKEN: usize = 256;
+/// Bytes of the log ring before its cells.
+pub const LOG_HEAD_BYTES: usize = 512;
+/// Bytes of a cell of the log ring.
+pub const LOG_CELL_BYTES: usize = 512;
+
 /// Bytes of the head of a watch: u64 sequence, u32 source, u32 state, u64 id, u64 revision, u64 branch, zeros.
 pub const WATCH_HEAD_BYTES: usize = 64;
 /// Most watches of a region.
@@ -98,6 +107,8 @@ pub enum SectionKind {
     Ring = 9,
     /// One area a producer.
     Replies = 10,
+    /// The log ring, one item.
+    Log = 11,
 }
 
 /// One section of a region.
@@ -121,15 +132,17 @@ impl Section {
 }
 
 /// Number of sections.
-pub const SECTIONS: usize = 10;
+pub const SECTIONS: usize = 11;
 
-/// The sections of a region with this many nodes, slots and watches and this bridge, in their order, and the region's
+/// The sections of a region with this many nodes, slots and watches, this bridge and a log of
+/// these bytes, a power of two, in their order, and the region's
 /// bytes. Every section begins on a page. `None` when the sizes leave the address space.
 pub fn sections(
     nodes_max: usize,
     slots_max: usize,
     watches_max: usize,
     bridge: &BridgeSizes,
+    log_bytes: usize,
 ) -> Option<([Section; SECTIONS], usize)> {
     let wanted = [
         (SectionKind::Counters, 8, COUNTERS_MAX),
@@ -142,6 +155,7 @@ pub fn sections(
         (SectionKind::Lanes, bridge.lane_item_bytes(), bridge.lanes),
         (SectionKind::Ring, bridge.ring_item_bytes(), 1),
         (SectionKind::Replies, REPLY_BYTES, PRODUCERS_MAX),
+        (SectionKind::Log, log_bytes.checked_add(LOG_HEAD_BYTES)?, 1),
     ];
     let mut end = HEADER_BYTES;
     let mut placed = [Section { kind: SectionKind::Counters, offset: 0, item_bytes: 0, items: 0 }; SECTIONS];
@@ -166,7 +180,7 @@ mod tests {
 
     #[test]
     fn sections_follow_each_other_without_overlap_on_page_boundaries() {
-        let (sections, bytes) = sections(1_000_003, 256_000, 3, &BRIDGE).unwrap();
+        let (sections, bytes) = sections(1_000_003, 256_000, 3, &BRIDGE, 65_536).unwrap();
         let mut end = HEADER_BYTES;
         for section in sections {
             assert_eq!(section.offset, end);
@@ -174,7 +188,7 @@ mod tests {
             end = (section.offset + section.item_bytes * section.items).next_multiple_of(HEADER_BYTES);
         }
         assert_eq!(bytes, end);
-        assert!(super::sections(usize::MAX / 8, 1, 0, &BRIDGE).is_none());
-        assert!(super::sections(1 << 27, 1, usize::MAX >> 29, &BRIDGE).is_none());
+        assert!(super::sections(usize::MAX / 8, 1, 0, &BRIDGE, 0).is_none());
+        assert!(super::sections(1 << 27, 1, usize::MAX >> 29, &BRIDGE, 0).is_none());
     }
 }

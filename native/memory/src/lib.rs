@@ -1,4 +1,4 @@
-//! Byte layouts, slot arena, bump pages, bridge, event ring, watched distances and the shared region of Lodestone.
+//! Byte layouts, slot arena, bump pages, bridge, event ring, log ring, watched distances and the shared region of Lodestone.
 //!
 //! This crate owns every byte that Rust and Java both see, and it is the only crate below the C edge that may use
 //! `unsafe`. It knows neither the network nor a clock nor a thread: whoever calls it brings the time along.
@@ -14,6 +14,7 @@ pub mod header;
 pub mod histogram;
 pub mod huge;
 pub mod layout;
+pub mod log;
 pub mod nodes;
 pub mod page;
 #[cfg(not(all(loom, test)))]

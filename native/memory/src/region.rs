@@ -18,6 +18,7 @@ use crate::layout::{
     HEADER_SECTION_COUNT, HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION, REGION_MAGIC,
     SECTION_ENTRY_BYTES, SECTIONS, Section, sections,
 };
+use crate::log::LogRing;
 use crate::mapping::Mapping;
 use crate::nodes::{NodeReader, NodeTable};
 use crate::rings::bridge::BridgeWords;
@@ -52,6 +53,8 @@ pub struct RegionOptions {
     pub watches_max: u32,
     /// Sizes of the bridge.
     pub bridge: BridgeSizes,
+    /// Bytes of the cells of the log ring, a power of two and at least one cell.
+    pub log_bytes: usize,
     /// Whether to fault every page in at once.
     pub touch: bool,
     /// Fingerprint of the library's C header.
@@ -141,6 +144,7 @@ impl Region {
             options.slots_max as usize,
             options.watches_max as usize,
             &options.bridge,
+            options.log_bytes,
         )
         .ok_or(RegionError::TooLarge)?;
         let (mapping, file) = match &options.place {
@@ -246,6 +250,11 @@ impl Region {
         let [bell, order] = self.mapping.halves(HEADER_BELL, 2) else { unreachable!("two halves were asked for") };
         let lane_item_bytes = self.sections[7].item_bytes;
         Bridge::new(&BridgeWords { producers, producer_halves, lanes, lane_item_bytes, ring, replies, bell, order })
+    }
+
+    /// The log ring.
+    pub fn log(&self) -> LogRing {
+        LogRing::new(self.section_words(10))
     }
 
     /// The engine's end of the bridge.
@@ -371,6 +380,7 @@ mod tests {
             slots_max: 10,
             watches_max: 2,
             bridge: BridgeSizes { lanes: 2, lane_bytes: 4_096, ring_bytes: 8_192 },
+            log_bytes: 4_096,
             touch: true,
             abi_fingerprint,
             start_unix_ms,
@@ -386,7 +396,7 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         assert_eq!(bytes.len(), region.bytes());
         assert_eq!(&bytes[..8], b"LODESTN1");
-        assert_eq!(bytes[8..16], [3, 0, 0, 0, 0, 16, 0, 0]);
+        assert_eq!(bytes[8..16], [4, 0, 0, 0, 0, 16, 0, 0]);
         assert_eq!(bytes[16..24], 0x1234_u64.to_le_bytes());
         assert_eq!(bytes[32..36], 1_u32.to_le_bytes());
         assert_eq!(bytes[36..40], std::process::id().to_le_bytes());

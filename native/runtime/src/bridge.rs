@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
+use lodestone_memory::log::LogLimit;
 use lodestone_memory::rings::{
-    Acknowledged, Bridge, BridgeEnd, Drained, Rejection, RingRecord, Take, barrier_everywhere,
+    Acknowledged, Bridge, BridgeEnd, Caller, Drained, Rejection, RingRecord, Take, barrier_everywhere,
 };
 use lodestone_memory::{CounterId, Counters, Page, PagePool, RecordHead, RecordKind, Status};
 use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
 
 use crate::calls::{Call, is_call};
+use crate::clock::now_unix_ms;
 
 /// Types of records that are decided like the frames of the wire contract.
 const MOVE: u8 = 0x10;
@@ -61,6 +63,7 @@ pub(crate) struct Commands {
     /// The lane whose turn is first.
     first: usize,
     swept_unix_ms: u64,
+    garbage: LogLimit,
     producers_live: bool,
     /// Whether the engine thread orders producers before it sleeps.
     orders: bool,
@@ -71,8 +74,18 @@ impl Commands {
     pub(crate) fn new(end: BridgeEnd, counters: Counters, touch: bool, sleeps: bool) -> Option<Commands> {
         let orders = end.announce_order(sleeps);
         let pages = PagePool::new(BRIDGE_PAGES * lodestone_memory::page::PAGE_BYTES, touch)?;
-        let sink = Arc::new(BridgeSink { bridge: end.bridge(), calls: AtomicU64::new(0) });
-        Some(Commands { end, pages, sink, counters, first: 0, swept_unix_ms: 0, producers_live: false, orders })
+        let sink = Arc::new(BridgeSink::new(end.bridge()));
+        Some(Commands {
+            end,
+            pages,
+            sink,
+            counters,
+            first: 0,
+            swept_unix_ms: 0,
+            garbage: LogLimit::default(),
+            producers_live: false,
+            orders,
+        })
     }
 
     /// After the announcement of a sleep: orders what producers published before the last look; `false` when that failed
@@ -125,13 +138,19 @@ impl Commands {
             self.counters.add(CounterId::Commands, u64::from(drained.records - refused));
             self.counters.add(CounterId::CommandsGarbage, u64::from(drained.garbage + refused));
         }
+        let garbage = drained.garbage + refused;
+        if garbage > 0
+            && let Some(held_back) = self.garbage.pass(now_unix_ms())
+        {
+            tracing::warn!(garbage, held_back, "lanes or ring held what no producer writes; it was skipped");
+        }
     }
 
-    /// Looks at the producers now and then.
-    pub(crate) fn sweep(&mut self, now_unix_ms: u64) {
+    /// Looks at the producers now and then; whether it did.
+    pub(crate) fn sweep(&mut self, now_unix_ms: u64) -> bool {
         let interval = if self.end.is_waiting() { SWEEP_WAITING_MS } else { SWEEP_MS };
         if now_unix_ms.abs_diff(self.swept_unix_ms) < interval {
-            return;
+            return false;
         }
         self.swept_unix_ms = now_unix_ms;
         let sweep = self.end.sweep(|entry| self.sink.is_busy(entry));
@@ -140,6 +159,16 @@ impl Commands {
         self.counters.set(CounterId::CommandsFull, sweep.full);
         self.counters.add(CounterId::ProducersDied, u64::from(sweep.died));
         self.counters.add(CounterId::ClaimsRepaired, u64::from(sweep.repaired));
+        if sweep.died + sweep.repaired > 0 {
+            let (died, repaired, live) = (sweep.died, sweep.repaired, sweep.live);
+            tracing::warn!(
+                died,
+                repaired,
+                live,
+                "producers of commands ended without a word; what they held is free again"
+            );
+        }
+        true
     }
 }
 
@@ -156,7 +185,7 @@ struct Filling<'turn> {
 impl Filling<'_> {
     fn take(&mut self, bridge: &Bridge, entry: usize, record: &RingRecord) -> Take {
         if is_call(record.kind) {
-            return self.call(entry, record);
+            return self.call(bridge, entry, record);
         }
         let head = head(bridge.producers().tenant(entry), entry, record);
         for _ in 0..2 {
@@ -173,9 +202,9 @@ impl Filling<'_> {
         unreachable!("an empty page has room for any record")
     }
 
-    fn call(&mut self, entry: usize, record: &RingRecord) -> Take {
+    fn call(&mut self, bridge: &Bridge, entry: usize, record: &RingRecord) -> Take {
         if self.sink.begin(entry) {
-            self.calls.push(Call::new(entry, record));
+            self.calls.push(Call::new(bridge.producers().caller(entry), record));
             return Take::Last;
         }
         // One call at a time: its reply has one place. Whoever breaks that waits for ever.
@@ -229,25 +258,40 @@ pub(crate) struct BridgeSink {
     bridge: Bridge,
     /// A bit for each entry whose call is worked on.
     calls: AtomicU64,
+    /// A bit for each entry whose reply is being written.
+    writing: AtomicU64,
 }
 
 impl BridgeSink {
+    fn new(bridge: Bridge) -> BridgeSink {
+        BridgeSink { bridge, calls: AtomicU64::new(0), writing: AtomicU64::new(0) }
+    }
+
     /// Takes a call of this entry on; `false` while another one is worked on.
     fn begin(&self, entry: usize) -> bool {
         self.calls.fetch_or(1 << entry, Ordering::AcqRel) >> entry & 1 == 0
     }
 
     fn is_busy(&self, entry: usize) -> bool {
-        self.calls.load(Ordering::Acquire) >> entry & 1 == 1
+        let writing = self.writing.load(Ordering::Acquire);
+        (writing | self.calls.load(Ordering::Acquire)) >> entry & 1 == 1
     }
 
     /// Answers the call of this key and lets the next one in. From the engine thread or the pathfinder's.
-    pub(crate) fn reply(&self, key: u64, status: Status, words: &[u64], list: &[u32]) {
+    pub(crate) fn reply(&self, key: u64, status: u16, words: &[u64], list: &[u32]) {
         let entry = entry_of(key);
+        // An entry whose producer left is freed in the meantime by nobody: the reply would be its successor's.
+        self.writing.fetch_or(1 << entry, Ordering::AcqRel);
         // Before the reply: whoever reads it may ask again at once.
         self.calls.fetch_and(!(1 << entry), Ordering::AcqRel);
-        self.bridge.replies().write(entry, counter_of(key), status.code(), words, list);
+        self.bridge.replies().write(entry, counter_of(key), status, words, list);
         self.bridge.producers().bell(entry).ring();
+        self.writing.fetch_and(!(1 << entry), Ordering::AcqRel);
+    }
+
+    /// Whether the producer that called is there no more: nobody waits for the reply.
+    pub(crate) fn is_caller_gone(&self, caller: &Caller) -> bool {
+        !self.bridge.producers().is_there(caller)
     }
 
     /// One producer's decisions, in the order of its counters.
@@ -276,18 +320,16 @@ impl AnswerSink for BridgeSink {
         }
     }
 
-    fn refused(&self, counter: u64, status: Status, node: u32) {
-        self.reply(counter, status, &[u64::from(node)], &[]);
+    fn refused(&self, _counter: u64, _status: Status, _node: u32) {
+        unreachable!("questions of producers are calls, which have their own reply");
     }
 
     fn state(&self, _counter: u64, _revision: u64, _slot: &[u8; 256]) {
         unreachable!("producers read slots themselves");
     }
 
-    fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool {
-        let words = [path.revision, path.distance, u64::from(path.nodes_total)];
-        self.reply(counter, Status::Ok, &words, path.nodes);
-        true
+    fn path(&self, _counter: u64, _path: &PathAnswer<'_>) -> bool {
+        unreachable!("questions of producers are calls, which have their own reply");
     }
 
     fn is_gone(&self) -> bool {
@@ -300,5 +342,5 @@ pub(crate) type ReplyWords = ArrayVec<u64, { lodestone_memory::rings::layout::RE
 
 /// The key of a call.
 pub(crate) fn key_of(call: &Call) -> u64 {
-    keyed(call.entry, call.counter)
+    keyed(call.caller.entry, call.counter)
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use lodestone_memory::Status;
-use lodestone_memory::rings::RingRecord;
+use lodestone_memory::rings::layout::REPLY_WATCHES_FULL;
+use lodestone_memory::rings::{Caller, RingRecord};
 
 use crate::bridge::{ReplyWords, key_of};
 use crate::clock::now_unix_ms;
@@ -16,7 +17,8 @@ use crate::routes::RouteReply;
 use crate::watching::WatchRequest;
 use crate::writer::Writer;
 
-/// {u32 source, u32 target}; answered with revision, distance, nodes on the path, and the path.
+/// {u32 source, u32 target}; answered with revision, distance, nodes on the path, vertices settled, and the path. Given up
+/// when its producer leaves or dies.
 const ROUTE: u8 = 0x20;
 /// {u64 revision}; answered with revision before, revision, records undone, nanoseconds, hash low, hash high, branch,
 /// edges, 1 if within `rollback.sla_ms`.
@@ -25,7 +27,7 @@ const ROLLBACK: u8 = 0x40;
 const HASH: u8 = 0x41;
 /// {u64 age in milliseconds}; answered with the newest revision in the window that is so old.
 const REVISION_BEFORE: u8 = 0x42;
-/// {u64 source}; answered with the id of the watch.
+/// {u64 source}; answered with the id of the watch, which ends at the latest with its producer.
 const WATCH: u8 = 0x43;
 /// {u64 id}; answered with 1 if there was such a watch.
 const UNWATCH: u8 = 0x44;
@@ -38,7 +40,7 @@ pub(crate) fn is_call(kind: u8) -> bool {
 /// A call, copied out of shared memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
-    pub(crate) entry: usize,
+    pub(crate) caller: Caller,
     pub(crate) counter: u64,
     kind: u8,
     body_bytes: usize,
@@ -46,26 +48,26 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(entry: usize, record: &RingRecord) -> Call {
+    pub(crate) fn new(caller: Caller, record: &RingRecord) -> Call {
         let (kind, body_bytes, argument) = (record.kind, record.body_bytes, record.word(0));
-        Call { entry, counter: record.counter, kind, body_bytes, argument }
+        Call { caller, counter: record.counter, kind, body_bytes, argument }
     }
 }
 
 /// The answer to a call that the pathfinder works on.
 enum Awaited {
-    Watch(Receiver<Result<u64, EngineError>>),
-    Unwatch(Receiver<Result<bool, EngineError>>),
+    Watch(Caller, Receiver<Result<u64, EngineError>>),
+    Unwatch(u64, Receiver<Result<bool, EngineError>>),
 }
 
-/// Calls that wait for the pathfinder; at most one a producer.
+/// Calls that wait for the pathfinder, at most one a producer, and the watches that came of them.
 #[derive(Default)]
-pub(crate) struct AwaitedCalls(Vec<(u64, Awaited)>);
-
-impl AwaitedCalls {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+pub(crate) struct AwaitedCalls {
+    calls: Vec<(u64, Awaited)>,
+    /// Watches and the producers that began them; no more than there are watches.
+    begun: Vec<(u64, Caller)>,
+    /// Watches of producers that are gone, and the answer to their end. One that was refused is tried again.
+    ending: Vec<(u64, Receiver<Result<bool, EngineError>>)>,
 }
 
 impl Writer {
@@ -92,14 +94,14 @@ impl Writer {
             }
             WATCH => {
                 let (reply, answer) = sync_channel(1);
-                self.awaited.0.push((key_of(call), Awaited::Watch(answer)));
+                self.awaited.calls.push((key_of(call), Awaited::Watch(call.caller, answer)));
                 // A number that no node has stays one that no node has.
                 let source = u32::try_from(argument).unwrap_or(u32::MAX);
                 self.route(RouteReply::Watch(WatchRequest::Add { source, reply }), 0);
             }
             _ => {
                 let (reply, answer) = sync_channel(1);
-                self.awaited.0.push((key_of(call), Awaited::Unwatch(answer)));
+                self.awaited.calls.push((key_of(call), Awaited::Unwatch(argument, answer)));
                 self.route(RouteReply::Watch(WatchRequest::Remove { id: argument, reply }), 0);
             }
         }
@@ -107,10 +109,10 @@ impl Writer {
 
     fn call_route(&mut self, call: &Call, source: u32, target: u32) {
         let sink = Arc::clone(self.commands.sink());
-        let counter = key_of(call);
+        let (key, caller) = (key_of(call), call.caller);
         match [source, target].into_iter().find(|node| *node >= self.state.nodes_max()) {
-            Some(node) => sink.reply(counter, Status::OutOfBounds, &[u64::from(node)], &[]),
-            None => self.route(RouteReply::Stream { sink, counter, source, target }, source),
+            Some(node) => sink.reply(key, Status::OutOfBounds.code(), &[u64::from(node)], &[]),
+            None => self.route(RouteReply::Call { sink, key, caller, source, target }, source),
         }
     }
 
@@ -134,44 +136,79 @@ impl Writer {
             Ok(words) => (Status::Ok, words),
             Err(status) => (status, ReplyWords::new()),
         };
-        self.commands.sink().reply(key_of(call), status, &words, &[]);
+        self.commands.sink().reply(key_of(call), status.code(), &words, &[]);
     }
 
     /// Hands on what the pathfinder answered; whether calls still wait.
     pub(crate) fn answer_awaited(&mut self) -> bool {
         let sink = Arc::clone(self.commands.sink());
-        self.awaited.0.retain(|(key, awaited)| match awaited.poll() {
-            None => true,
-            Some(Ok(word)) => {
-                sink.reply(*key, Status::Ok, &[word], &[]);
-                false
+        let mut unwanted: Vec<u64> = Vec::new();
+        let AwaitedCalls { calls, begun, .. } = &mut self.awaited;
+        calls.retain(|(key, awaited)| {
+            let Some(answer) = awaited.poll() else { return true };
+            match (awaited, &answer) {
+                // Nobody would ever end a watch that nobody knows of.
+                (Awaited::Watch(caller, _), Ok(id)) if sink.is_caller_gone(caller) => unwanted.push(*id),
+                (Awaited::Watch(caller, _), Ok(id)) => begun.push((*id, *caller)),
+                (Awaited::Unwatch(id, _), Ok(_)) => begun.retain(|(watch, _)| watch != id),
+                _ => {}
             }
-            Some(Err(status)) => {
-                sink.reply(*key, status, &[], &[]);
-                false
+            match answer {
+                Ok(word) => sink.reply(*key, Status::Ok.code(), &[word], &[]),
+                Err(code) => sink.reply(*key, code, &[], &[]),
             }
+            false
         });
-        !self.awaited.is_empty()
+        unwanted.into_iter().for_each(|watch| self.end_watch(watch));
+        !self.awaited.calls.is_empty()
+    }
+
+    /// After a look at the producers: ends the watches of those that left or died.
+    pub(crate) fn end_orphaned_watches(&mut self) {
+        let sink = Arc::clone(self.commands.sink());
+        let mut orphaned: Vec<u64> = Vec::new();
+        self.awaited.begun.retain(|(watch, caller)| {
+            let gone = sink.is_caller_gone(caller);
+            if gone {
+                orphaned.push(*watch);
+            }
+            !gone
+        });
+        self.awaited.ending.retain(|(watch, answer)| {
+            let answer = take(answer);
+            if answer == Some(Err(Status::Overloaded.code())) {
+                orphaned.push(*watch);
+            }
+            answer.is_none()
+        });
+        orphaned.into_iter().for_each(|watch| self.end_watch(watch));
+    }
+
+    fn end_watch(&mut self, id: u64) {
+        let (reply, answer) = sync_channel(1);
+        self.awaited.ending.push((id, answer));
+        self.route(RouteReply::Watch(WatchRequest::Remove { id, reply }), 0);
     }
 }
 
 impl Awaited {
-    fn poll(&self) -> Option<Result<u64, Status>> {
+    fn poll(&self) -> Option<Result<u64, u16>> {
         match self {
-            Awaited::Watch(answer) => take(answer),
-            Awaited::Unwatch(answer) => take(answer).map(|removed| removed.map(u64::from)),
+            Awaited::Watch(_, answer) => take(answer),
+            Awaited::Unwatch(_, answer) => take(answer).map(|removed| removed.map(u64::from)),
         }
     }
 }
 
-fn take<T>(answer: &Receiver<Result<T, EngineError>>) -> Option<Result<T, Status>> {
+/// The answer, if it is there, or the number of its refusal.
+fn take<T>(answer: &Receiver<Result<T, EngineError>>) -> Option<Result<T, u16>> {
     match answer.try_recv() {
         Ok(Ok(value)) => Some(Ok(value)),
-        Ok(Err(EngineError::Refused(status))) => Some(Err(status)),
-        // Every watch is in use: the one other answer there is.
-        Ok(Err(_)) => Some(Err(Status::Overloaded)),
+        Ok(Err(EngineError::Refused(status))) => Some(Err(status.code())),
+        Ok(Err(EngineError::WatchesFull(_))) => Some(Err(REPLY_WATCHES_FULL)),
+        Ok(Err(_)) => Some(Err(Status::Internal.code())),
         Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Disconnected) => Some(Err(Status::ShuttingDown)),
+        Err(TryRecvError::Disconnected) => Some(Err(Status::ShuttingDown.code())),
     }
 }
 

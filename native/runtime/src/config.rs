@@ -13,6 +13,7 @@ use lodestone_core::TenantQuota;
 use lodestone_core::pathfinder::{EDGES_MAX, NODES_MAX};
 use lodestone_memory::RegionPlace;
 use lodestone_memory::layout::WATCHES_MAX;
+use lodestone_memory::log::LogLevel;
 use lodestone_memory::rings::BridgeSizes;
 use lodestone_transport::{Auth, Certificate, TokenKey};
 
@@ -89,6 +90,9 @@ pub struct Config {
     pub(crate) channel_batches: usize,
     pub(crate) answer_buffer_bytes: usize,
     pub(crate) bridge: BridgeSizes,
+    /// `None`: nothing is logged.
+    pub(crate) log_level: Option<LogLevel>,
+    pub(crate) log_bytes: usize,
     pub(crate) panic_at_revision: u64,
 }
 
@@ -208,6 +212,8 @@ impl Config {
             channel_batches: lines.number("transport.channel_batches", 1_024, 1..=65_536)?,
             answer_buffer_bytes: lines.number("transport.answer_buffer_kib", 64_usize, 40..=4_096)? << 10,
             bridge: bridge(&mut lines)?,
+            log_level: log_level(&mut lines)?,
+            log_bytes: power_of_two(&mut lines, "log.ring_kib", 512, 4..=16_384)? << 10,
             panic_at_revision: lines.number("testing.panic_at_revision", 0, 0..=u64::MAX)?,
         };
         match lines.0.into_iter().find(|(key, _)| !JAVA_KEYS.contains(&key.as_str())) {
@@ -342,6 +348,18 @@ fn bridge(lines: &mut Lines) -> Result<BridgeSizes, EngineError> {
     let lane_bytes = power_of_two(lines, "bridge.lane_kib", 64, 4..=16_384)? << 10;
     let ring_bytes = power_of_two(lines, "bridge.ring_kib", 1_024, 4..=65_536)? << 10;
     Ok(BridgeSizes { lanes, lane_bytes, ring_bytes })
+}
+
+fn log_level(lines: &mut Lines) -> Result<Option<LogLevel>, EngineError> {
+    let choices = [
+        ("off", None),
+        ("error", Some(LogLevel::Error)),
+        ("warn", Some(LogLevel::Warn)),
+        ("info", Some(LogLevel::Info)),
+        ("debug", Some(LogLevel::Debug)),
+        ("trace", Some(LogLevel::Trace)),
+    ];
+    lines.choice("log.level", "info", &choices)
 }
 
 fn power_of_two(
@@ -492,6 +510,8 @@ mod tests {
             ("bridge.lane_kib=48", "power of two"),
             ("bridge.ring_kib=2", "4 to 65536"),
             ("bridge.lanes=0", "1 to 64"),
+            ("log.level=loud", "off, error, warn, info, debug, trace"),
+            ("log.ring_kib=5", "power of two"),
             ("graph.nodes=5", "graph.nodes: unknown key"),
             ("nonsense", "is not key=value"),
             ("arena.capacity=5\narena.capacity=6", "stands twice"),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, WatchConfig};
 use lodestone_core::{RollbackReport, State, StateConfig};
 use lodestone_memory::header::{EngineState, Header};
+use lodestone_memory::log::LogRing;
 use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
@@ -28,6 +29,7 @@ use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
+use crate::log::{Logs, tell_opened};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
 use crate::poison;
 use crate::watching::Watching;
@@ -76,6 +78,7 @@ pub struct Engine {
     counters: Counters,
     watches: WatchReader,
     bridge: Bridge,
+    logs: Logs,
     edges_max: u32,
     rollback_sla: Duration,
     control: mpsc::Sender<Control>,
@@ -111,23 +114,29 @@ impl Engine {
     pub fn open(config: &str, abi_fingerprint: u64) -> Result<Engine, EngineError> {
         let config = Config::parse(config)?;
         check_cores(&config)?;
-        let mut region = Region::create(&RegionOptions {
+        let region = Region::create(&RegionOptions {
             place: config.region_place.clone(),
             nodes_max: config.nodes_max,
             slots_max: config.slots_max,
             watches_max: config.watches_max,
             bridge: config.bridge,
+            log_bytes: config.log_bytes,
             touch: config.preallocate,
             abi_fingerprint,
             start_unix_ms: now_unix_ms(),
         })?;
+        let logs = Logs::new(&region, config.log_level);
+        logs.within(|| Engine::start(&config, region, &logs))
+    }
+
+    fn start(config: &Config, mut region: Region, logs: &Logs) -> Result<Engine, EngineError> {
         let (ingress_sender, ingress) = mpsc::channel(config.channel_batches);
         let (control, control_receiver) = mpsc::channel(CONTROL_QUEUE_MAX);
         let door =
             LocalDoor::new(ingress_sender.clone(), config.preallocate).ok_or_else(|| no_memory("local pages"))?;
         let server = Arc::new(OnceLock::new());
-        let threads = start_threads(&config, &mut region, ingress, control_receiver, &server)?;
-        let started = start_server(&config, &region, ingress_sender, &control);
+        let threads = start_threads(config, &mut region, logs, ingress, control_receiver, &server)?;
+        let started = start_server(config, &region, logs, ingress_sender, &control);
         let (tokio, listening) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -137,7 +146,8 @@ impl Engine {
             }
         };
         region.header().set_state(EngineState::Running);
-        let description = describe(&config, &region, &listening);
+        let description = describe(config, &region, &listening);
+        tell_opened(config, &description);
         let (header, counters, watches) = (region.header(), region.counters(), region.watch_reader());
         let bridge = region.bridge();
         let _ = server.set(listening);
@@ -148,6 +158,7 @@ impl Engine {
             counters,
             watches,
             bridge,
+            logs: logs.clone(),
             edges_max: config.edges_max,
             rollback_sla: Duration::from_millis(config.rollback_sla_ms),
             control,
@@ -171,6 +182,16 @@ impl Engine {
     /// The bridge, for producers of this process; after close it reads as empty.
     pub fn bridge(&self) -> Bridge {
         self.bridge
+    }
+
+    /// The log ring: what the engine's threads had to say. Who reads it may tell it so ([`LogRing::tell_taken`]), and is then
+    /// waited for at close, for half a second at most.
+    pub fn log(&self) -> LogRing {
+        self.logs.ring()
+    }
+
+    pub(crate) fn logs(&self) -> &Logs {
+        &self.logs
     }
 
     /// A reader of the watches; after close it finds them free.
@@ -271,7 +292,14 @@ impl Engine {
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         let mut parts = self.lock_parts();
-        let Some(Parts { tokio, writer, pathfinder, routes_ending, region }) = parts.take() else { return };
+        if let Some(parts) = parts.take() {
+            self.logs.within(|| self.take_apart(parts));
+        }
+    }
+
+    fn take_apart(&self, parts: Parts) {
+        let Parts { tokio, writer, pathfinder, routes_ending, region } = parts;
+        tracing::info!(revision = self.header.revision(), "closing");
         if region.header().state() != Some(EngineState::Poisoned) {
             region.header().set_state(EngineState::Closing);
         }
@@ -284,6 +312,8 @@ impl Engine {
         // A poisoned engine's thread is gone, and its queue with it.
         let _ = self.control.blocking_send(Control::Stop);
         Threads { writer, pathfinder, routes_ending }.end();
+        tracing::info!(revision = self.header.revision(), "closed");
+        self.logs.wait_until_taken();
         drop(region);
         lodestone_memory::give_back();
     }
@@ -381,6 +411,7 @@ fn memory(error: impl std::fmt::Display) -> EngineError {
 fn start_threads(
     config: &Config,
     region: &mut Region,
+    logs: &Logs,
     ingress: mpsc::Receiver<lodestone_transport::Batch>,
     control: mpsc::Receiver<Control>,
     server: &Arc<OnceLock<Server>>,
@@ -396,7 +427,7 @@ fn start_threads(
     };
     let state = State::new(&state_config, ends.nodes, ends.slots).map_err(memory)?;
     let routes_ending = Arc::new(AtomicBool::new(false));
-    let (feed, pathfinder) = start_pathfinder(config, region, &routes_ending)?;
+    let (feed, pathfinder) = start_pathfinder(config, region, logs, &routes_ending)?;
     header.publish(&state.to_commit());
     let commands = Commands::new(
         region.take_bridge_end(),
@@ -425,7 +456,7 @@ fn start_threads(
         watch: Watch::default(),
     };
     let core = config.pin_cores.first().copied();
-    let writer = spawn(&config.thread_name, "eng", header, core, move || writer.run())?;
+    let writer = spawn(&config.thread_name, "eng", header, logs, core, move || writer.run())?;
     Ok(Threads { writer, pathfinder, routes_ending })
 }
 
@@ -433,6 +464,7 @@ fn start_threads(
 fn start_pathfinder(
     config: &Config,
     region: &mut Region,
+    logs: &Logs,
     routes_ending: &Arc<AtomicBool>,
 ) -> Result<(Feed, Option<JoinHandle<()>>), EngineError> {
     let counters = region.counters();
@@ -465,7 +497,7 @@ fn start_pathfinder(
     let (routes_sender, routes) = sync_channel(config.route_queue + LOCAL_ROUTES_MAX);
     let mut thread = PathfinderThread { finder, intake: Intake { changes, applied: 0 }, routes };
     let core = config.pin_cores.get(1).copied();
-    let started = spawn(&config.thread_name, "paths", region.header(), core, move || thread.run())?;
+    let started = spawn(&config.thread_name, "paths", region.header(), logs, core, move || thread.run())?;
     let way = Way::Thread { changes: changes_sender, routes: routes_sender, pathfinder: started.thread().clone() };
     Ok((Feed::new(way, after_rollback, counters), Some(started)))
 }
@@ -479,16 +511,20 @@ fn spawn(
     name: &str,
     role: &str,
     header: Header,
+    logs: &Logs,
     core: Option<usize>,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, EngineError> {
     let builder = thread::Builder::new().name(format!("{name}-{role}"));
-    let started = builder.spawn(move || {
+    let logs = logs.clone();
+    let work = move || {
         pin(core);
         if let Err(text) = poison::catch(body) {
+            tracing::error!("the engine failed and is frozen: {text}");
             header.poison(&text);
         }
-    });
+    };
+    let started = builder.spawn(move || logs.within(work));
     started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
 }
 
@@ -516,6 +552,7 @@ fn pin(core: Option<usize>) {
 fn start_server(
     config: &Config,
     region: &Region,
+    logs: &Logs,
     ingress: mpsc::Sender<lodestone_transport::Batch>,
     control: &mpsc::Sender<Control>,
 ) -> Result<(tokio::runtime::Runtime, Server), EngineError> {
@@ -524,7 +561,10 @@ fn start_server(
         builder.worker_threads(config.worker_threads);
     }
     builder.max_blocking_threads(config.max_blocking_threads).thread_name(format!("{}-io", config.thread_name));
+    let of_workers = logs.clone();
     let tokio = builder
+        .on_thread_start(move || of_workers.enter())
+        .on_thread_stop(Logs::leave)
         .enable_all()
         .build()
         .map_err(|error| EngineError::Io(format!("cannot start the network threads: {error}")))?;

@@ -10,9 +10,11 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::{self, Thread};
 
 use lodestone_core::EdgeChange;
+use lodestone_memory::log::LogLimit;
 use lodestone_memory::{CounterId, Counters};
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use crate::clock::now_unix_ms;
 use crate::finder::{AfterRollback, Finder};
 use crate::routes::{RouteRequest, Standing};
 use crate::watching;
@@ -47,6 +49,7 @@ pub(crate) struct Feed {
     rollbacks: u64,
     after_rollback: AfterRollback,
     counters: Counters,
+    waits: LogLimit,
 }
 
 /// Who has the second copy of the graph.
@@ -85,7 +88,7 @@ pub(crate) fn ring_changes(window_bytes: usize) -> usize {
 impl Feed {
     pub(crate) fn new(way: Way, after_rollback: AfterRollback, counters: Counters) -> Feed {
         let staged = Vec::with_capacity(STAGED_CHANGES_MAX);
-        Feed { way, staged, sent: 0, rollbacks: 0, after_rollback, counters }
+        Feed { way, staged, sent: 0, rollbacks: 0, after_rollback, counters, waits: LogLimit::default() }
     }
 
     /// What a route asked at this revision, the current one, is answered against.
@@ -122,7 +125,13 @@ impl Feed {
         self.sent += changes.len() as u64;
         match &mut self.way {
             Way::Inline(finder) => finder.apply(changes),
-            Way::Thread { changes: ring, pathfinder, .. } => push_all(ring, changes, pathfinder, self.counters)?,
+            Way::Thread { changes: ring, pathfinder, .. } => {
+                if push_all(ring, changes, pathfinder, self.counters)?
+                    && let Some(held_back) = self.waits.pass(now_unix_ms())
+                {
+                    tracing::warn!(held_back, "moves waited until the pathfinder had taken earlier changes");
+                }
+            }
         }
         Ok(())
     }
@@ -200,10 +209,10 @@ fn push_all(
     changes: &[EdgeChange],
     pathfinder: &Thread,
     counters: Counters,
-) -> Result<(), PathfinderGone> {
+) -> Result<bool, PathfinderGone> {
     let (_, mut rest) = ring.push_partial_slice(changes);
     if rest.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     counters.add(CounterId::PathfinderWaits, 1);
     while !rest.is_empty() {
@@ -214,7 +223,7 @@ fn push_all(
         thread::yield_now();
         rest = ring.push_partial_slice(rest).1;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use lodestone_core::pathfinder::{Pathfinder, Route, RouteStatus};
 use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Status};
 use lodestone_transport::PathAnswer;
 
+use crate::bridge::BridgeSink;
 use crate::routes::{LocalRoute, LocalRoutes, RouteBatch, RouteReply, RouteRequest, Standing};
 use crate::watching::Watching;
 
@@ -82,10 +83,33 @@ impl Finder {
                     Found::Cancelled => sink.refused(*counter, Status::ShuttingDown, *source),
                 }
             }
+            RouteReply::Call { sink, key, source, target, .. } => {
+                let found = self.find(reply, *source, *target);
+                self.answer_call(sink, *key, *source, &found, standing);
+            }
             RouteReply::Local(routes) => self.answer_local(reply, routes, standing),
             RouteReply::Watch(request) => self.watching.serve(&mut self.pathfinder, request),
         }
         true
+    }
+
+    fn answer_call(&self, sink: &BridgeSink, key: u64, source: u32, found: &Found, standing: Standing) {
+        match found {
+            Found::Route => {
+                let nodes = &self.route.nodes[..self.route.nodes.len().min(WIRE_NODES_MAX)];
+                let (distance, nodes_total) = (self.route.distance, u64::from(self.route.nodes_total));
+                self.counters.add(CounterId::Routes, 1);
+                sink.reply(
+                    key,
+                    Status::Ok.code(),
+                    &[standing.revision, distance, nodes_total, self.route.settled],
+                    nodes,
+                );
+            }
+            Found::Refused(status) => sink.reply(key, status.code(), &[u64::from(source)], &[]),
+            // Nobody hears it, but the entry is kept until its call is answered.
+            Found::Cancelled => sink.reply(key, Status::ShuttingDown.code(), &[u64::from(source)], &[]),
+        }
     }
 
     fn answer_local(&mut self, reply: &RouteReply, question: &LocalRoutes, standing: Standing) {

@@ -200,6 +200,9 @@ impl BulkLoad {
             }
             engine.counters().set(CounterId::LoadTotal, load.report.arcs);
             load.report.nanoseconds = u64::try_from(load.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            engine.logs().within(|| {
+                tracing::info!(arcs = load.report.arcs, ms = load.report.nanoseconds / 1_000_000, "loaded");
+            });
             Ok(load.report)
         })
     }

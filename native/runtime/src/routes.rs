@@ -9,8 +9,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use lodestone_memory::Status;
+use lodestone_memory::rings::Caller;
 use lodestone_transport::AnswerSink;
 
+use crate::bridge::BridgeSink;
 use crate::control::{Control, Reply};
 use crate::engine::{CONTROL_TIMEOUT, Engine};
 use crate::error::EngineError;
@@ -48,6 +50,8 @@ pub struct RouteBatch {
 pub(crate) enum RouteReply {
     /// To the stream that asked.
     Stream { sink: Arc<dyn AnswerSink>, counter: u64, source: u32, target: u32 },
+    /// To the producer that asked through lane or ring.
+    Call { sink: Arc<BridgeSink>, key: u64, caller: Caller, source: u32, target: u32 },
     /// To the thread that asked.
     Local(LocalRoutes),
     /// No route: a watch to begin or to end, which comes the same way and at the same place among the changes.
@@ -68,6 +72,7 @@ impl RouteReply {
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             RouteReply::Stream { sink, .. } => sink.is_gone(),
+            RouteReply::Call { sink, caller, .. } => sink.is_caller_gone(caller),
             RouteReply::Local(routes) => routes.waiting.strong_count() == 0,
             RouteReply::Watch(_) => false,
         }
@@ -77,6 +82,7 @@ impl RouteReply {
     pub(crate) fn refuse(self, status: Status, node: u32) {
         match self {
             RouteReply::Stream { sink, counter, .. } => sink.refused(counter, status, node),
+            RouteReply::Call { sink, key, .. } => sink.reply(key, status.code(), &[u64::from(node)], &[]),
             RouteReply::Local(routes) => {
                 let _ = routes.reply.try_send(Err(status));
             }

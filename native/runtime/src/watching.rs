@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use lodestone_core::EdgeChange;
 use lodestone_core::pathfinder::{Pathfinder, WATCH_CHANGES_MAX, WatchId, WatchTotals};
+use lodestone_memory::log::LogLimit;
 use lodestone_memory::{CounterId, Counters, Status};
 
+use crate::clock::now_unix_ms;
 use crate::control::{Control, Reply};
 use crate::engine::{CONTROL_TIMEOUT, Engine};
 use crate::error::EngineError;
@@ -80,13 +82,15 @@ pub(crate) struct Watching {
     pending: usize,
     counters: Counters,
     told: WatchTotals,
+    stale: LogLimit,
 }
 
 impl Watching {
     pub(crate) fn new(watches_max: u32, nodes_max: u32, counters: Counters) -> Watching {
         let told = WatchTotals::default();
-        let (revision, branch, pending) = (0, 0, 0);
-        Watching { watches_max, nodes_max, revision, branch, whole: true, repaired: true, pending, counters, told }
+        let (revision, branch, pending, stale) = (0, 0, 0, LogLimit::default());
+        let (whole, repaired) = (true, true);
+        Watching { watches_max, nodes_max, revision, branch, whole, repaired, pending, counters, told, stale }
     }
 
     /// Applies changes and takes note of the marks among them.
@@ -171,6 +175,16 @@ impl Watching {
     fn tell(&mut self, pathfinder: &Pathfinder) {
         let totals = pathfinder.watch_totals();
         if totals != self.told {
+            if totals.stale > self.told.stale
+                && let Some(held_back) = self.stale.pass(now_unix_ms())
+            {
+                let stale = totals.stale;
+                tracing::info!(
+                    stale,
+                    held_back,
+                    "a repair went over graph.watch_budget; its distances are computed anew"
+                );
+            }
             self.told = totals;
             self.counters.set(CounterId::WatchRepairs, totals.repairs);
             self.counters.set(CounterId::WatchLabelsWritten, totals.labels_written);

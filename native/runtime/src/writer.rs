@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, PutError, State, StateHash};
+use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, PutError, RollbackReport, State, StateHash};
 use lodestone_memory::events::{Event, EventRing};
 use lodestone_memory::header::Header;
+use lodestone_memory::log::LogLimit;
 use lodestone_memory::rings::{Doorbell, SLEEP_MS_MAX};
 use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Record, RecordKind, Status};
 use lodestone_transport::{Batch, Decision, Server, SessionEvent};
@@ -67,6 +68,7 @@ pub(crate) struct Watch {
     slots_exhausted_told: bool,
     fragmented_told: bool,
     looked_unix_ms: u64,
+    rollbacks: LogLimit,
     stopping: bool,
     /// Turns since it was told to stop.
     last_turns: u64,
@@ -104,7 +106,9 @@ impl Writer {
             let now = now_unix_ms();
             self.header.beat(now);
             self.look_for_holes(now);
-            self.commands.sweep(now);
+            if self.commands.sweep(now) {
+                self.end_orphaned_watches();
+            }
             if self.turn(&mut context, &mut desk) {
                 desk.announced = false;
                 self.bell.awake();
@@ -271,6 +275,7 @@ impl Writer {
         match exhausted {
             Some((record, _)) if !self.watch.slots_exhausted_told => {
                 self.watch.slots_exhausted_told = true;
+                tracing::warn!(tenant = record.head.tenant, "no slot is left; told once until one comes back");
                 self.event(Event::SlotsExhausted { tenant: record.head.tenant });
             }
             _ => self.watch.slots_exhausted_told &= released == 0,
@@ -384,7 +389,7 @@ impl Writer {
         result
     }
 
-    pub(crate) fn rollback(&mut self, revision: u64) -> Result<(lodestone_core::RollbackReport, Duration), Status> {
+    pub(crate) fn rollback(&mut self, revision: u64) -> Result<(RollbackReport, Duration), Status> {
         let start = Instant::now();
         let feed = &mut self.feed;
         let report = self.state.rollback(revision, |change| {
@@ -406,6 +411,9 @@ impl Writer {
         self.counters.set(CounterId::SlotsUsed, u64::from(self.state.slots_used()));
         self.histograms.record(HistogramId::Rollback, elapsed.as_nanos() as u64);
         let revisions = report.from_revision - report.to_revision;
+        if let Some(held_back) = self.watch.rollbacks.pass(now_unix_ms()) {
+            tell_rollback(&report, elapsed, elapsed > self.rollback_sla, held_back);
+        }
         self.event(Event::RolledBack { revision, branch: report.branch, revisions });
         Ok((report, elapsed))
     }
@@ -438,9 +446,20 @@ impl Writer {
         self.counters.set(CounterId::EdgesUsed, self.state.to_commit().edges);
         let fragmented = high_water > 0 && holes as f64 / high_water as f64 > self.fragmentation_threshold;
         if fragmented && !self.watch.fragmented_told {
+            tracing::info!(holes, high_water, "the slots are fragmented");
             self.event(Event::Fragmented { holes });
         }
         self.watch.fragmented_told = fragmented;
+    }
+}
+
+fn tell_rollback(report: &RollbackReport, elapsed: Duration, is_slow: bool, held_back: u64) {
+    let (from, to, branch) = (report.from_revision, report.to_revision, report.branch);
+    let (records, us) = (report.records, elapsed.as_micros() as u64);
+    if is_slow {
+        tracing::warn!(from, to, branch, records, us, held_back, "rolled back, slower than rollback.sla_ms");
+    } else {
+        tracing::info!(from, to, branch, records, us, held_back, "rolled back");
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use lodestone_memory::CounterId;
+use lodestone_memory::rings::layout::REPLY_WATCHES_FULL;
 use lodestone_memory::rings::{ProcessIdentity, Producer, Registration, RejectionReader, Reply, SendError};
 use lodestone_runtime::{Engine, Status};
 use support::{counter, open, submit};
@@ -134,13 +136,14 @@ fn calls_answer_as_those_of_this_process_do() {
         assert_eq!((hash.status, &hash.words[..3]), (0, &expected[..]), "a call sees what was sent before it");
         let route = call(&engine, &mut producer, ROUTE, 30 << 32 | 10);
         assert_eq!((route.status, route.words[1], route.words[2]), (0, 60, 21));
+        assert_eq!(route.words[3], engine.route(10, 30).unwrap().settled);
         assert_eq!(route.list, (10..=30).collect::<Vec<u32>>());
         let far = call(&engine, &mut producer, ROUTE, 100 << 32 | 10);
         assert_eq!((far.status, far.words[0]), (Status::OutOfBounds.code(), 100));
         assert_eq!(call(&engine, &mut producer, ROUTE, 10 << 32 | 30).words[1], u64::MAX);
         let watch = call(&engine, &mut producer, WATCH, 0);
         assert_eq!(watch.status, 0);
-        assert_eq!(call(&engine, &mut producer, WATCH, 1).status, Status::Overloaded.code());
+        assert_eq!(call(&engine, &mut producer, WATCH, 1).status, REPLY_WATCHES_FULL);
         assert_eq!(call(&engine, &mut producer, WATCH, 1 << 33).status, Status::OutOfBounds.code());
         assert_eq!(call(&engine, &mut producer, UNWATCH, watch.words[0]).words[0], 1);
         assert_eq!(call(&engine, &mut producer, UNWATCH, watch.words[0]).words[0], 0);
@@ -199,4 +202,61 @@ fn a_full_ring_is_counted_and_producers_too() {
     until("the end of the producer", || counter(&engine, CounterId::ProducersLive) == 0);
     assert!(counter(&engine, CounterId::CommandsFull) > 0);
     assert_eq!(counter(&engine, CounterId::CommandsGarbage), 0);
+}
+
+/// A process that does nothing, and a producer that says it is that process's.
+fn producer_of_another(engine: &Engine) -> (Child, Producer) {
+    let child = Command::new("sleep").arg("600").spawn().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let start_ticks = stat[stat.rfind(')').unwrap() + 2..].split(' ').nth(19).unwrap().parse().unwrap();
+    let process = ProcessIdentity { pid: child.id(), start_ticks, ..ProcessIdentity::own().unwrap() };
+    let producer = engine.bridge().register(&Registration { process, tenant: 0, lane: false, unix_ms: 1 }).unwrap();
+    (child, producer)
+}
+
+#[test]
+fn watches_end_with_their_producer() {
+    for place in support::PLACES {
+        let engine = open(100, 100, &format!("{place}graph.watches_max=2\n"));
+        let (mut child, mut producer) = producer_of_another(&engine);
+        let (mut first, mut second) = (register(&engine, false), register(&engine, false));
+        assert_eq!(call(&engine, &mut producer, WATCH, 1).status, 0);
+        let kept = call(&engine, &mut second, WATCH, 2).words[0];
+        assert_eq!(call(&engine, &mut first, WATCH, 3).status, REPLY_WATCHES_FULL);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until("the end of the dead one's watch", || call(&engine, &mut first, WATCH, 4).status == 0);
+        drop(first);
+        until("the end of the watch of one that left", || engine.watch(5).is_ok());
+        until("the sweep", || counter(&engine, CounterId::ProducersLive) == 1);
+        assert_eq!(call(&engine, &mut second, WATCH, 6).status, REPLY_WATCHES_FULL);
+        assert_eq!(call(&engine, &mut second, UNWATCH, kept).words[0], 1, "who stays keeps what it began");
+        assert_eq!(call(&engine, &mut second, WATCH, 6).status, 0);
+        // Its process is gone: there is nothing to leave any more.
+        std::mem::forget(producer);
+    }
+}
+
+#[test]
+fn a_route_is_given_up_when_its_producer_leaves() {
+    const NODES: u32 = 400_000;
+    const CALLERS: u64 = 20;
+    for place in support::PLACES {
+        let engine = open(NODES, NODES, place);
+        support::two_chains(&engine, NODES);
+        let mut callers: Vec<_> = (0..CALLERS).map(|_| register(&engine, false)).collect();
+        for caller in &mut callers {
+            send(caller, ROUTE, &(u64::from(NODES - 1) << 32).to_le_bytes());
+        }
+        drop(callers);
+        let done = || (counter(&engine, CounterId::Routes), counter(&engine, CounterId::RoutesCancelled));
+        until("all of them", || done().0 + done().1 == CALLERS);
+        assert!(done().1 > 0, "none was given up: {place}");
+        until("their entries", || counter(&engine, CounterId::ProducersLive) == 0);
+        let mut producer = register(&engine, false);
+        assert_eq!(
+            call(&engine, &mut producer, ROUTE, 4 << 32).words[..3],
+            [engine.hash(None).unwrap().revision, 2, 3]
+        );
+    }
 }

@@ -12,7 +12,7 @@ use crate::datagram::{DatagramAnswers, DatagramIngress};
 use crate::hello;
 use crate::ingress::Ingress;
 use crate::plane::Plane;
-use crate::session::{End, Session};
+use crate::session::{End, Session, now_unix_ms};
 use crate::sink::SessionEvent;
 use crate::writer;
 
@@ -44,7 +44,7 @@ fn stream_limit(streams_max: u32) -> u32 {
 }
 
 async fn shake_hands(plane: &Plane, incoming: Incoming) -> Option<Connection> {
-    let started = Instant::now();
+    let (started, address) = (Instant::now(), incoming.remote_address());
     let shaken = match incoming.accept() {
         Ok(connecting) => connecting.await,
         Err(error) => Err(error),
@@ -60,7 +60,9 @@ async fn shake_hands(plane: &Plane, incoming: Incoming) -> Option<Connection> {
         }
         Err(error) => {
             plane.counters.add(CounterId::HandshakesFailed, 1);
-            tracing::debug!(%error, "handshake failed");
+            if let Some(held_back) = plane.told.handshakes.pass(now_unix_ms()) {
+                tracing::info!(%address, %error, held_back, "a handshake failed");
+            }
             None
         }
     }

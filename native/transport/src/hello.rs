@@ -179,6 +179,12 @@ async fn turn_away(plane: &Plane, connection: &Connection, mut send: SendStream,
             (status, text, frame, CLOSE_WAIT)
         }
     };
+    if status != Status::ShuttingDown
+        && let Some(held_back) = plane.told.turned_away.pass(now_unix_ms())
+    {
+        let (address, status) = (connection.remote_address(), status.code());
+        tracing::warn!(%address, status, held_back, "a client was turned away: {text}");
+    }
     let _ = timeout(wait, async {
         if send.write_all(&frame).await.is_ok() && send.finish().is_ok() {
             let _ = send.stopped().await;

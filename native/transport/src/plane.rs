@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lodestone_memory::log::LogLimit;
 use lodestone_memory::{Counters, Histograms};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -16,6 +17,16 @@ use crate::token::Verifier;
 pub(crate) type RevisionSource = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// Takes what happens to sessions.
 pub(crate) type EventSink = Arc<dyn Fn(SessionEvent) + Send + Sync>;
+
+/// How often what clients cause may be told, a limit each.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) handshakes: LogLimit,
+    pub(crate) refused: LogLimit,
+    pub(crate) turned_away: LogLimit,
+    pub(crate) faults: LogLimit,
+    pub(crate) slow: LogLimit,
+}
 
 /// Settings and handles shared by all connections of one server.
 pub(crate) struct Plane {
@@ -35,6 +46,7 @@ pub(crate) struct Plane {
     pub(crate) histograms: Histograms,
     pub(crate) events: EventSink,
     pub(crate) sessions: Sessions,
+    pub(crate) told: Told,
     /// One place for each connection that is allowed.
     pub(crate) places: Arc<Semaphore>,
     /// Becomes true when the server ends.

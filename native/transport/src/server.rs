@@ -13,12 +13,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::answers::AnswerLimits;
-use crate::config::{Auth, TransportConfig};
+use crate::config::{Auth, Certificate, TransportConfig};
 use crate::connection;
 use crate::error::TransportError;
 use crate::pages::Pages;
-use crate::plane::{EventSink, Plane, RevisionSource};
-use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions};
+use crate::plane::{EventSink, Plane, RevisionSource, Told};
+use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, now_unix_ms};
 use crate::sink::Batch;
 use crate::tls::Identity;
 use crate::token::Verifier;
@@ -94,10 +94,12 @@ impl Server {
             histograms,
             events,
             sessions: Sessions::default(),
+            told: Told::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
         });
         let (endpoint, address) = bind(&config, &identity, handle)?;
+        tell_listening(&config, address, &identity);
         handle.spawn(accept(Arc::clone(&plane), endpoint.clone()));
         Ok(Server { plane, endpoint, identity, address, connections_max: config.connections_max })
     }
@@ -137,7 +139,13 @@ impl Server {
     ///
     /// Returns `false`, with nothing revoked, when 262,144 tokens are revoked already: change the key then.
     pub fn revoke_token(&self, nonce: u64) -> bool {
-        self.plane.sessions.revoke(nonce)
+        let revoked = self.plane.sessions.revoke(nonce);
+        if revoked {
+            tracing::info!("a token was revoked");
+        } else {
+            tracing::warn!("a token was not revoked: too many are; replace its key");
+        }
+        revoked
     }
 
     /// Tells every session of a rollback to `revision`, on its first stream. Call it on the engine thread, after the
@@ -191,12 +199,33 @@ async fn accept(plane: Arc<Plane>, endpoint: Endpoint) {
             }
             Err(_) => {
                 plane.counters.add(CounterId::ConnectionsRefused, 1);
+                if let Some(held_back) = plane.told.refused.pass(now_unix_ms()) {
+                    tracing::warn!(held_back, "a connection was refused: transport.connections_max is reached");
+                }
                 incoming.refuse();
             }
         }
     }
     // Handshakes that start from here on are refused without a task.
     endpoint.set_server_config(None);
+}
+
+fn tell_listening(config: &TransportConfig, address: SocketAddr, identity: &Identity) {
+    let sha256: String = identity.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
+    match &config.certificate {
+        Certificate::SelfSigned => tracing::info!(sha256, "certificate made"),
+        Certificate::Pem { certificate_file, .. } => {
+            tracing::info!(sha256, file = %certificate_file.display(), "certificate loaded");
+        }
+    }
+    let keys = match &config.auth {
+        Auth::None => 0,
+        Auth::Tokens(keys) => keys.len(),
+    };
+    tracing::info!(%address, token_keys = keys, connections_max = config.connections_max, "listening");
+    if keys == 0 && !address.ip().is_loopback() {
+        tracing::warn!(%address, "anybody who reaches this address may move any node: transport.auth is none");
+    }
 }
 
 fn bind(

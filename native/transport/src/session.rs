@@ -106,7 +106,7 @@ impl Session {
         }
         match &end {
             End::Client { .. } => self.muted.store(true, Ordering::Release),
-            End::Server { status, .. } => self.count(*status),
+            End::Server { status, text, .. } => self.count(*status, text),
         }
         *first = Some(end);
         self.ending.store(true, Ordering::Release);
@@ -119,10 +119,21 @@ impl Session {
         self.end(End::Server { status, text: text.into(), at: None });
     }
 
-    fn count(&self, status: Status) {
+    fn count(&self, status: Status, text: &str) {
+        let (session, address, told) = (self.number, self.address, &self.plane.told);
         match status {
-            Status::Malformed => self.plane.counters.add(CounterId::ProtocolErrors, 1),
-            Status::SlowConsumer => self.plane.counters.add(CounterId::SlowConsumersClosed, 1),
+            Status::Malformed => {
+                self.plane.counters.add(CounterId::ProtocolErrors, 1);
+                if let Some(held_back) = told.faults.pass(now_unix_ms()) {
+                    tracing::warn!(session, %address, held_back, "closed for a protocol error: {text}");
+                }
+            }
+            Status::SlowConsumer => {
+                self.plane.counters.add(CounterId::SlowConsumersClosed, 1);
+                if let Some(held_back) = told.slow.pass(now_unix_ms()) {
+                    tracing::warn!(session, %address, held_back, "closed as a slow consumer: {text}");
+                }
+            }
             _ => {}
         }
     }

@@ -50,6 +50,7 @@ impl<E: EdgeStore> Engine<E> {
             slots_max: limits.slots_max,
             watches_max: 0,
             bridge: lodestone_memory::rings::BridgeSizes::default(),
+            log_bytes: 4_096,
             touch: false,
             abi_fingerprint: 1,
             start_unix_ms: 1,

@@ -74,6 +74,8 @@ pub const REPLY_WORDS: usize = 16;
 pub const REPLY_WORDS_MAX: usize = 12;
 /// Reply: its list, u32 each.
 pub const REPLY_LIST: usize = 256;
+/// Status of a reply beside those of the wire contract: every watch is in use. The number of the C interface.
+pub const REPLY_WATCHES_FULL: u16 = 110;
 /// Most bytes of the list: 8,192 nodes of a path.
 pub const REPLY_LIST_BYTES_MAX: usize = 32 * 1024;
 

@@ -44,7 +44,7 @@ pub use doorbell::{barrier_everywhere, sleep_on_word, wake_word};
 pub use lane::{Drained, Take};
 pub use layout::BridgeSizes;
 pub use process::ProcessIdentity;
-pub use producers::{EntryState, Producers, Registration, Stage};
+pub use producers::{Caller, EntryState, Producers, Registration, Stage};
 pub use replies::{Replies, Reply};
 
 #[cfg(not(all(loom, test)))]

@@ -57,6 +57,15 @@ impl EntryState {
     }
 }
 
+/// A producer that called, told from a later one of the same entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its entry.
+    pub entry: usize,
+    /// The entry's epoch then.
+    epoch: u32,
+}
+
 /// The table; `Copy`. Each word has one writer: the process that holds the entry, or the engine.
 #[derive(Clone, Copy)]
 pub struct Producers {
@@ -147,6 +156,17 @@ impl Producers {
             start_ticks: self.word(entry, PRODUCER_START).load(Ordering::Relaxed),
             namespace: self.word(entry, PRODUCER_NAMESPACE).load(Ordering::Relaxed),
         }
+    }
+
+    /// Who holds the entry.
+    pub fn caller(&self, entry: usize) -> Caller {
+        Caller { entry, epoch: self.state(entry).epoch }
+    }
+
+    /// Whether the caller still holds its entry: it has neither left nor been found dead.
+    pub fn is_there(&self, caller: &Caller) -> bool {
+        let state = self.state(caller.entry);
+        state.epoch == caller.epoch && state.stage == Stage::Live
     }
 
     /// Takes a free entry for this process; what else it says of itself follows before [`Producers::welcome`].

@@ -55,7 +55,9 @@ impl BridgeEnd {
         let (producers, own) = (self.bridge.producers, self.own);
         let dead = |entry: usize| {
             let state = producers.state(entry);
-            state.stage == Stage::Free || own.is_some_and(|own| is_dead(&producers.process(entry), state, &own))
+            // Who leaves has ended its claim, or can reach the ring no more: a process that let go of its mapping.
+            matches!(state.stage, Stage::Free | Stage::Leaving)
+                || own.is_some_and(|own| is_dead(&producers.process(entry), state, &own))
         };
         self.ring.repair(dead).is_some()
     }

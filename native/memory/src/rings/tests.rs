@@ -339,6 +339,26 @@ fn a_dead_claim_is_repaired_at_every_stage_and_place() {
 }
 
 #[test]
+fn a_claim_of_one_who_left_in_it_is_repaired_and_its_entry_freed() {
+    let bridge = bridge(0, 4, 16);
+    let mut end = BridgeEnd::new(bridge);
+    // A process that lives and let go of its mapping: only its entry says so.
+    let mut left = bridge.register(&registration(false)).unwrap();
+    let (entry, epoch) = (left.entry(), bridge.producers.state(0).epoch);
+    let mut other = bridge.register(&registration(false)).unwrap();
+    std::mem::forget(left.batch(8, 2).unwrap());
+    std::mem::forget(left);
+    other.send(2, &[]).unwrap();
+    assert_eq!(end.sweep(|_| false).repaired, 0, "nobody has left yet");
+    assert!(drain(&mut end, 100).0.is_empty());
+    assert!(bridge.producers.leave(entry, epoch));
+    assert_eq!(end.sweep(|_| false).repaired, 1);
+    assert_eq!(drain(&mut end, 100).0.iter().map(|seen| seen.kind).collect::<Vec<_>>(), [2]);
+    end.sweep(|_| false);
+    assert_eq!(bridge.producers.state(entry).stage, Stage::Free);
+}
+
+#[test]
 fn of_several_dead_claims_at_one_place_the_owners_length_is_found() {
     for owner in 0..3_usize {
         let bridge = bridge(0, 4, 16);

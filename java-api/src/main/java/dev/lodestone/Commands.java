@@ -23,7 +23,10 @@ import java.util.Objects;
  * method that waits holds its carrier when a virtual thread calls it.
  *
  * <p>After the engine's close every method throws {@link EngineClosedException}, and so it does after {@link #close()}. What was
- * sent and not decided by then is not applied.
+ * sent and not decided by then is not applied. When the process of an {@link AttachedEngine} ends without closing it, whoever
+ * waits, or finds no room, gets an {@link EngineGoneException}; what was {@linkplain #decided() decided} by then was part of that
+ * engine's state and ended with it. What another process has written over the memory of commands is told with
+ * {@link Status#DAMAGED} where it is found, and never crashes this one.
  */
 public final class Commands implements AutoCloseable {
     /** What a {@code try} method returns when there is no room. */
@@ -40,6 +43,8 @@ public final class Commands implements AutoCloseable {
     private static final int PAYLOAD_LENGTH_SHIFT = 48;
     private static final long MASK_BITS = 0xffff_ffffL;
     private static final int STATUS_MASK = 0xffff;
+    /** How often, while there is no room, it is looked whether anybody will ever make some. */
+    private static final long LOOK_NS = 1_000_000;
 
     private final Region region;
     private final Producer producer;
@@ -47,6 +52,7 @@ public final class Commands implements AutoCloseable {
     private final CommandBatch batch;
     private final long[] rejection = new long[2];
     private boolean closed;
+    private long lookedNs = System.nanoTime() - LOOK_NS;
 
     Commands(Region region, Sleeper sleeper, int tenant) {
         this.region = region;
@@ -65,6 +71,7 @@ public final class Commands implements AutoCloseable {
      * @return the command's counter, or {@link #FULL}
      * @throws EngineClosedException when the engine or this object is closed
      * @throws EnginePoisonedException when there is no room because the engine has failed
+     * @throws EngineGoneException when there is no room because its process ended
      * @throws IllegalStateException when a batch is open
      */
     public long tryMove(int source, int target, int edgeMask, long expectedVersion) {
@@ -175,11 +182,20 @@ public final class Commands implements AutoCloseable {
     /** Claims whole cells, or says why nobody will ever make room. */
     boolean claimBytes(long bytes) {
         requireOpen();
-        return ring.claim(bytes) || refuseWhereNobodyTakes();
+        try {
+            return ring.claim(bytes) || refuseWhereNobodyTakes();
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     private boolean refuseWhereNobodyTakes() {
-        requireTaken();
+        // Whether another process lives is a question to the system: not for each of many tries in a row.
+        long now = System.nanoTime();
+        if (now - lookedNs >= LOOK_NS) {
+            requireTaken();
+            lookedNs = now;
+        }
         return false;
     }
 
@@ -214,9 +230,13 @@ public final class Commands implements AutoCloseable {
      * @throws EngineClosedException when the engine or this object is closed
      */
     public long decided() {
-        long decided = producer.decided();
-        requireOpen();
-        return decided;
+        try {
+            long decided = producer.decided();
+            requireOpen();
+            return decided;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /**
@@ -250,9 +270,13 @@ public final class Commands implements AutoCloseable {
     }
 
     private long answer(int index) {
-        long word = producer.answer(index);
-        requireOpen();
-        return word;
+        try {
+            long word = producer.answer(index);
+            requireOpen();
+            return word;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /**
@@ -273,6 +297,7 @@ public final class Commands implements AutoCloseable {
      * @throws IllegalArgumentException when no command of this counter was sent
      * @throws EngineClosedException when the engine or this object is closed
      * @throws EnginePoisonedException when the engine has failed before it was decided
+     * @throws EngineGoneException when its process ended before it was decided
      */
     public boolean awaitDecided(long counter, Duration limit) {
         Objects.requireNonNull(limit, "limit");
@@ -280,12 +305,16 @@ public final class Commands implements AutoCloseable {
             throw new IllegalArgumentException("command " + counter + " was not sent: the last one is " + ring.counter());
         }
         requireOpen();
-        boolean decided = producer.await(counter, nanoseconds(limit));
-        if (!decided) {
-            requireTaken();
+        try {
+            boolean decided = producer.await(counter, nanoseconds(limit));
+            if (!decided) {
+                requireTaken();
+            }
+            requireOpen();
+            return decided;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
         }
-        requireOpen();
-        return decided;
     }
 
     private static long nanoseconds(Duration limit) {
@@ -302,8 +331,13 @@ public final class Commands implements AutoCloseable {
      */
     public boolean nextRejection(RejectionHandler handler) {
         Objects.requireNonNull(handler, "handler");
-        boolean found = producer.nextRejection(rejection);
-        requireOpen();
+        boolean found;
+        try {
+            found = producer.nextRejection(rejection);
+            requireOpen();
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
         if (found) {
             handler.onRejection(rejection[0], (int) (rejection[1] >>> Integer.SIZE) & STATUS_MASK, (int) rejection[1]);
         }
@@ -341,9 +375,14 @@ public final class Commands implements AutoCloseable {
     @Override
     public void close() {
         if (!closed) {
-            batch.close();
             closed = true;
-            producer.leave();
+            try {
+                batch.close();
+                producer.leave();
+            } catch (InternalError fault) {
+                // Nothing is left to leave.
+                region.fault(fault);
+            }
         }
     }
 }

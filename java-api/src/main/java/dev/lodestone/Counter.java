@@ -97,7 +97,11 @@ public enum Counter {
     /** Producers of commands registered: now. */
     PRODUCERS_LIVE,
     /** Producers of commands whose process ended without a word. */
-    PRODUCERS_DIED;
+    PRODUCERS_DIED,
+    /** Log records written to the log ring. */
+    LOG_RECORDS,
+    /** Log records that were dropped because their place in the ring was still being written. */
+    LOG_RECORDS_LOST;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

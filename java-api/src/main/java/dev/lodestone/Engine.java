@@ -2,9 +2,9 @@ package dev.lodestone;
 
 import dev.lodestone.internal.Attachment;
 import dev.lodestone.internal.LargePages;
+import dev.lodestone.internal.LogForwarder;
 import dev.lodestone.internal.Monitors;
 import dev.lodestone.internal.NativeEngine;
-import dev.lodestone.internal.Region;
 import dev.lodestone.internal.Sleeper;
 import java.lang.System.Logger.Level;
 import java.net.InetSocketAddress;
@@ -32,30 +32,29 @@ import java.util.Optional;
  * plain facts (address, certificate) throws {@link EngineClosedException}, and so do readers still at work. When the engine
  * has failed, calls that change throw {@link EnginePoisonedException} and reading goes on.
  */
-public final class Engine implements EngineView {
+public final class Engine extends RegionEngine {
     private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
-    private static final long REVISION_NOW = -1;
-    private static final Duration AGE_MAX = Duration.ofDays(36_500);
 
     private final EngineConfig config;
     private final NativeEngine engine;
-    private final Region region;
     private final Monitors monitors;
+    private final LogForwarder log;
     private final Graph graph;
     private final Sessions sessions;
     private final Metrics metrics;
 
     private Engine(EngineConfig config, NativeEngine engine) {
+        super(engine.region());
         this.config = config;
         this.engine = engine;
-        this.region = engine.region();
         this.monitors = new Monitors(new Monitors.Limits(
                 config.duration("monitoring.heap_profile_interval"),
                 config.whole("monitoring.gc_pause_alert_ms"),
-                config.duration("monitoring.rss_flatness_window")), region);
+                config.duration("monitoring.rss_flatness_window")), region());
+        this.log = new LogForwarder(region(), LogReader.from(region(), region().generation(), 0));
         this.graph = new Graph(engine);
         this.sessions = new Sessions(engine, config.tokenKeys());
-        this.metrics = new Metrics(region, monitors);
+        this.metrics = new Metrics(region(), monitors);
     }
 
     /**
@@ -145,44 +144,18 @@ public final class Engine implements EngineView {
     }
 
     @Override
-    public long instance() {
-        return region.generation();
+    Sleeper sleeper() {
+        return Sleeper.EMBEDDED;
     }
 
     @Override
-    public EngineState state() {
-        return region.state();
-    }
-
-    @Override
-    public String poisonText() {
-        return region.poisonText();
-    }
-
-    @Override
-    public long revision() {
-        long revision = region.revision();
-        region.requireOpen();
-        return revision;
-    }
-
-    @Override
-    public Commit commit() {
-        return region.commit();
-    }
-
-    /**
-     * The hash recorded with a revision.
-     *
-     * @param revision a revision in the rollback window
-     * @return the hash
-     * @throws RollbackException when the revision is not in the window
-     */
-    public StateHash stateHash(long revision) {
-        if (revision == REVISION_NOW) {
-            throw engine.outOfWindow(revision);
-        }
+    StateHash hashOf(long revision) {
         return engine.hash(revision);
+    }
+
+    @Override
+    long revisionBeforeMs(long ageMs) {
+        return engine.revisionBefore(ageMs);
     }
 
     /**
@@ -194,15 +167,7 @@ public final class Engine implements EngineView {
         return engine.verifyHash();
     }
 
-    /**
-     * Goes back to a revision: every later move is undone, connected clients are told.
-     *
-     * @param revision a revision in the rollback window
-     * @return what was done
-     * @throws RollbackException when the revision is not in the window; nothing is changed then
-     * @throws EnginePoisonedException when the state is found damaged, by what is counted always or, with
-     *     {@code rollback.verify}, by a hash of the whole state: it is never gone on with
-     */
+    @Override
     public RollbackReport rollback(long revision) {
         RollbackReport report = engine.rollback(revision);
         long limitMs = config.whole("monitoring.rollback_sla_ms");
@@ -214,49 +179,6 @@ public final class Engine implements EngineView {
     }
 
     /**
-     * Goes back in time, as {@link #rollback(long)} to {@link #revisionBefore(Duration)}: what was committed less than this
-     * long ago is undone.
-     *
-     * @param age how far
-     * @return what was done
-     * @throws IllegalArgumentException when the age is negative
-     */
-    public RollbackReport rollback(Duration age) {
-        return rollback(revisionBefore(age));
-    }
-
-    /**
-     * The newest revision in the rollback window that is at least this old.
-     *
-     * @param age how old
-     * @return the revision; the oldest in the window when none is old enough
-     * @throws IllegalArgumentException when the age is negative
-     */
-    public long revisionBefore(Duration age) {
-        if (Objects.requireNonNull(age, "age").isNegative()) {
-            throw new IllegalArgumentException("age " + age + " lies in the future");
-        }
-        // Further back than any window reaches it is all the same, and more milliseconds would not fit.
-        return engine.revisionBefore(age.compareTo(AGE_MAX) > 0 ? AGE_MAX.toMillis() : age.toMillis());
-    }
-
-    @Override
-    public SlotReader slotReader() {
-        region.requireOpen();
-        return new SlotReader(region);
-    }
-
-    @Override
-    public EventReader events() {
-        return EventReader.ofNext(region);
-    }
-
-    @Override
-    public EventReader events(long instance, long from) {
-        return EventReader.from(region, instance, from);
-    }
-
-    /**
      * Makes a batch for moves from Java.
      *
      * @param capacity most moves in it, 1 to 128
@@ -264,37 +186,11 @@ public final class Engine implements EngineView {
      * @throws IllegalArgumentException when the capacity is out of its range
      */
     public MoveBatch moveBatch(int capacity) {
-        region.requireOpen();
+        region().requireOpen();
         return new MoveBatch(engine, capacity);
     }
 
-    /**
-     * Makes commands: moves and releases through shared memory, without a call and without waiting.
-     *
-     * @return commands for one thread; close them
-     * @throws EngineException when all 64 producers are taken
-     */
-    public Commands commands() {
-        return commands(0);
-    }
-
-    /**
-     * Makes commands whose moves count on the quota of a tenant.
-     *
-     * @param tenant the tenant, unsigned; 0 for none in particular
-     * @return commands for one thread; close them
-     * @throws EngineException when all 64 producers are taken
-     */
-    public Commands commands(int tenant) {
-        region.requireOpen();
-        return new Commands(region, Sleeper.EMBEDDED, tenant);
-    }
-
-    /**
-     * The graph.
-     *
-     * @return always the same object
-     */
+    @Override
     public Graph graph() {
         return graph;
     }
@@ -320,6 +216,8 @@ public final class Engine implements EngineView {
     @Override
     public void close() {
         monitors.close();
+        log.hurry();
         engine.close();
+        log.close();
     }
 }

@@ -76,7 +76,11 @@ public enum Status {
     /** The engine of another process cannot be attached to. */
     ATTACH(204, "name the region file that lodestoned tells in its READY line, or the folder it lies in"),
     /** The engine of another process is gone, or it is another one than before. */
-    GONE(205, "attach again once it was restarted");
+    GONE(205, "attach again once it was restarted"),
+    /** The engine of another process was attached to for reading only. */
+    READ_ONLY(206, "attach with AttachMode.READ_WRITE"),
+    /** What stands in the shared region cannot have been written by an engine or a producer. */
+    DAMAGED(207, "look which process of this user writes to the region's file, and start the engine anew");
 
     private static final Status[] ALL = values();
 

@@ -25,7 +25,8 @@ import java.util.function.BooleanSupplier;
  * large a change, reading throws {@link DistancesNotReadyException}. A failed engine's distances stay readable as they were.
  *
  * <p>A watch that is not closed is in use until its engine closes. After either, reading throws {@link EngineClosedException}.
- * One that comes from an {@link AttachedEngine} belongs to whoever began it: closing it here ends only the reading here.
+ * One that comes from {@link AttachedEngine#watchedDistances} belongs to whoever began it: closing it here ends only the reading
+ * here.
  */
 public final class WatchedDistances implements AutoCloseable {
     /** The distance that says: no path. The same as {@link Route#NO_PATH}. */

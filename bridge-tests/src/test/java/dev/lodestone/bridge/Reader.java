@@ -42,7 +42,7 @@ final class Reader implements AutoCloseable {
     }
 
     /** The API, its bindings and these tests; not the jar or folder that holds the native library. */
-    private static String classPath() {
+    static String classPath() {
         List<String> parts = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(part -> part.matches(".*(bridge-tests|java-api|jextract|lodestone-bindings|lodestone-[0-9]|snakeyaml).*"))
                 .toList();

@@ -1,5 +1,6 @@
 package dev.lodestone.bridge;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lodestone.AttachMode;
@@ -7,9 +8,12 @@ import dev.lodestone.AttachedEngine;
 import dev.lodestone.Counter;
 import dev.lodestone.Engine;
 import dev.lodestone.EngineException;
+import dev.lodestone.EngineState;
 import dev.lodestone.EventReader;
 import dev.lodestone.Histogram;
+import dev.lodestone.LogReader;
 import dev.lodestone.SlotReader;
+import dev.lodestone.Status;
 import dev.lodestone.WatchedDistances;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -37,7 +41,7 @@ class RegionBytesTest {
     private static final int FILES = Integer.getInteger("lodestone.region.files", 20_000);
     private static final int PAGE_BYTES = 4_096;
     private static final int SECTIONS_AT = 64;
-    private static final int SECTIONS = 10;
+    private static final int SECTIONS = 11;
     private static final int AT_REGION_BYTES = 48;
     private static final int AT_MAGIC_AND_LIFE = 48;
 
@@ -47,12 +51,13 @@ class RegionBytesTest {
     private final List<Integer> changed = new ArrayList<>();
     private int attached;
     private int read;
+    private int produced;
+    private boolean written;
 
     @Test
     @Timeout(value = 900, unit = TimeUnit.SECONDS)
     void whateverAFileSaysIsRefusedOrReadSafely() throws IOException, InterruptedException {
-        try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
-                .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
+        try (Engine engine = open()) {
             for (int node = 0; node < 100; node++) {
                 Engines.move(engine, node, node + 1, 0x1_0002);
             }
@@ -70,6 +75,37 @@ class RegionBytesTest {
         // A change that refuses everything would make the rest of this test blind.
         assertTrue(attached > FILES / 10, attached + " of " + FILES + " were attached to");
         assertTrue(read > FILES / 100, read + " of " + FILES + " were read to the end");
+        assertTrue(produced > FILES / 200, produced + " of " + FILES + " took commands and calls to the end");
+    }
+
+    /** Somebody writes over lanes, ring, table and replies of a living engine while commands are sent and calls are made. */
+    @Test
+    @Timeout(value = 900, unit = TimeUnit.SECONDS)
+    void whatIsWrittenOverCommandsInFlightCrashesNobody() throws IOException, InterruptedException {
+        long seed = Long.getLong("lodestone.seed", System.nanoTime());
+        for (int round = 0; round < Math.max(20, FILES / 1_000); round++) {
+            String where = "-Dlodestone.seed=" + (seed + round) + ", the first round";
+            Random random = new Random(seed + round);
+            try (Engine engine = open(); AttachedEngine attached = Engine.attach(engine.regionPath().orElseThrow());
+                    HostileUse.Vandal vandal = HostileUse.Vandal.start(engine.regionPath().orElseThrow(), random.nextLong())) {
+                while (vandal.isAtWork()) {
+                    HostileUse.ofCommandsAndCalls(attached, random);
+                }
+                vandal.join();
+                // A rollback may have been asked for by whatever stood in the ring.
+                assertEquals(EngineState.RUNNING, engine.state(), where);
+                assertEquals(Status.OK, Engines.move(engine, 1, 2, 0x1_0005), where);
+                assertEquals(engine.verifyHash(), engine.stateHash(), where);
+            } catch (RuntimeException | Error wrong) {
+                throw new AssertionError(where, wrong);
+            }
+        }
+    }
+
+    /** Its lanes and ring are small, so that chance meets what stands in them. */
+    private Engine open() {
+        return Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
+                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4).set("runtime.shared_region_directory", "\"" + folder + "\"").build());
     }
 
     private void one(Path file, byte[] good, Random random, String where) throws IOException {
@@ -81,6 +117,10 @@ class RegionBytesTest {
                 attached++;
                 if (cut) {
                     channel.truncate(random.nextInt(good.length));
+                }
+                if (random.nextInt(10) == 0) {
+                    written = true;
+                    produced += HostileUse.ofCommandsAndCalls(engine, random) ? 1 : 0;
                 }
                 read(engine, random);
                 read++;
@@ -104,10 +144,12 @@ class RegionBytesTest {
             channel.write(ByteBuffer.wrap(good, at, Math.min(PAGE_BYTES, good.length - at)), at);
         }
         changed.clear();
-        if (channel.size() != good.length) {
+        // Commands may have been written anywhere: where a layout that was changed says.
+        if (written || channel.size() != good.length) {
             channel.truncate(0);
             channel.write(ByteBuffer.wrap(good), 0);
         }
+        written = false;
         channel.truncate(bytes.limit());
         for (int at = 0; at < bytes.limit(); at += PAGE_BYTES) {
             int end = Math.min(at + PAGE_BYTES, bytes.limit());
@@ -120,12 +162,13 @@ class RegionBytesTest {
 
     private static ByteBuffer mutated(byte[] good, Random random) {
         ByteBuffer bytes = ByteBuffer.wrap(good.clone()).order(ByteOrder.LITTLE_ENDIAN);
-        switch (random.nextInt(6)) {
+        switch (random.nextInt(8)) {
             case 0 -> flips(bytes, random, PAGE_BYTES);
             case 1 -> layout(bytes, random);
             case 2 -> bytes.limit(random.nextInt(random.nextBoolean() ? PAGE_BYTES + 1 : good.length));
             case 3 -> words(bytes, random);
             case 4 -> noise(bytes, random);
+            case 5, 6 -> HostileUse.bridge(bytes, random);
             default -> {
                 layout(bytes, random);
                 words(bytes, random);
@@ -148,7 +191,7 @@ class RegionBytesTest {
         for (int change = random.nextInt(3); change >= 0; change--) {
             int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
             switch (random.nextInt(5)) {
-                case 0 -> bytes.putInt(section, random.nextInt(13));
+                case 0 -> bytes.putInt(section, random.nextInt(14));
                 case 1 -> bytes.putInt(section + 4, telling(random, bytes.getInt(section + 4)).intValue());
                 case 2 -> bytes.putLong(section + 8, telling(random, bytes.getLong(section + 8)));
                 case 3 -> bytes.putLong(section + 16, telling(random, bytes.getLong(section + 16)));
@@ -158,7 +201,7 @@ class RegionBytesTest {
     }
 
     /** Values at which sums and products go wrong. */
-    private static Long telling(Random random, long now) {
+    static Long telling(Random random, long now) {
         return switch (random.nextInt(9)) {
             case 0 -> now + 1;
             case 1 -> now - 1;
@@ -177,7 +220,8 @@ class RegionBytesTest {
         for (int change = random.nextInt(6); change >= 0; change--) {
             int section = SECTIONS_AT + random.nextInt(SECTIONS) * 32;
             long offset = bytes.getLong(section + 8);
-            long near = random.nextBoolean() ? random.nextInt(32) * 8L : random.nextInt(bytes.capacity() / 8) * 8L;
+            // The head of a ring and its first two cells lie within so many words.
+            long near = random.nextBoolean() ? random.nextInt(192) * 8L : random.nextInt(bytes.capacity() / 8) * 8L;
             long at = offset + near & ~7L;
             if (at >= 0 && at <= bytes.capacity() - Long.BYTES) {
                 bytes.putLong((int) at, telling(random, bytes.getLong((int) at)));
@@ -223,6 +267,7 @@ class RegionBytesTest {
             }
         }
         poll(engine, random);
+        logs(engine, random);
         distances(engine, random);
         engine.commit();
         engine.revision();
@@ -237,6 +282,24 @@ class RegionBytesTest {
         } finally {
             for (int polls = 0; polls < 3; polls++) {
                 events.poll((type, session, position, body) -> body.bodyLong(4), 20_000);
+            }
+        }
+    }
+
+    private static void logs(AttachedEngine engine, Random random) {
+        LogReader logs = engine.logs();
+        try {
+            logs = random.nextBoolean() ? logs : engine.logs(random.nextBoolean() ? 0 : logs.position() - 1);
+        } catch (IllegalArgumentException beyond) {
+            return;
+        } finally {
+            for (int polls = 0; polls < 3; polls++) {
+                logs.poll((level, position, record) -> {
+                    record.time();
+                    if (record.message().length() > 400 || record.target().length() > 64 || record.threadName().length() > 16) {
+                        throw new AssertionError("a text is longer than its place");
+                    }
+                }, 2_000);
             }
         }
     }

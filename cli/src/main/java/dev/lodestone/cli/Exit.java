@@ -4,7 +4,7 @@ package dev.lodestone.cli;
 final class Exit {
     /** All is well. */
     static final int FINE = 0;
-    /** Something is wrong: a bad configuration, a machine to change, a failed engine, a region that may not be read. */
+    /** Something is wrong: a bad configuration, a machine to change, a failed engine, a refusal, a region not to be read. */
     static final int WRONG = 1;
     /** The command line makes no sense, or does not say which of several engines is meant. */
     static final int USAGE = 2;

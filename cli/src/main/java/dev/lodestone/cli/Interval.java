@@ -1,6 +1,7 @@
 package dev.lodestone.cli;
 
 import java.time.Duration;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
@@ -14,14 +15,14 @@ final class Interval implements ITypeConverter<Duration> {
 
     @Override
     public Duration convert(String text) {
+        return parse(text).filter(time -> time.compareTo(SHORTEST) >= 0 && time.compareTo(LONGEST) <= 0)
+                .orElseThrow(() -> new TypeConversionException("'" + text + "' is no time from 100ms to 1h"));
+    }
+
+    /** The time that is written so; empty when none is. */
+    static Optional<Duration> parse(String text) {
         Matcher parts = FORM.matcher(text);
-        if (parts.matches()) {
-            Duration time = time(Long.parseLong(parts.group(1)), parts.group(2));
-            if (time.compareTo(SHORTEST) >= 0 && time.compareTo(LONGEST) <= 0) {
-                return time;
-            }
-        }
-        throw new TypeConversionException("'" + text + "' is no time from 100ms to 1h");
+        return parts.matches() ? Optional.of(time(Long.parseLong(parts.group(1)), parts.group(2))) : Optional.empty();
     }
 
     private static Duration time(long number, String unit) {

@@ -20,15 +20,15 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT,
         versionProvider = Lodestone.Version.class,
-        description = "Looks at running engines, at this machine and at configuration files. Changes nothing.",
+        description = "Looks at running engines, at this machine and at configuration files. Only rollback changes anything.",
         subcommands = {
-            StatCommand.class, EventsCommand.class, SlotsCommand.class, EnginesCommand.class, DoctorCommand.class,
-            ConfigCommand.class
+            StatCommand.class, EventsCommand.class, LogsCommand.class, SlotsCommand.class, RouteCommand.class, RollbackCommand.class,
+            EnginesCommand.class, DoctorCommand.class, ConfigCommand.class
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:all is well",
-            "1:something is wrong: what was looked at, or access to it",
+            "1:something is wrong: what was looked at, or access to it; there is no path; what was asked for was refused",
             "2:the command line makes no sense, or does not say which of several engines is meant",
             "3:no living engine is there, or it went away without being closed"
         })

@@ -26,6 +26,11 @@ final class Target {
         return Engine.attach(path, AttachMode.READ_ONLY);
     }
 
+    /** Attaches to it in order to ask it something. */
+    AttachedEngine attachToAsk() {
+        return Engine.attach(path, AttachMode.READ_WRITE);
+    }
+
     /** Tells how a watched engine ended; the exit code that goes with it. */
     static int tellEnd(AttachedEngine engine, PrintWriter err) {
         if (engine.state() == EngineState.CLOSED) {

@@ -232,6 +232,36 @@ class ToolTest {
     }
 
     @Test
+    void theLogIsListedFollowedAndCounted() {
+        Engine engine = Engine.open(Daemon.small(folder).set("log.ring_kib", 4).build());
+        try (Tool follow = Tool.start("logs", "--from", "0", "--follow", "--json", "-e", place())) {
+            String listening = "listening address=127.0.0.1:" + engine.quicAddress().getPort() + " ";
+            follow.await(printed -> printed.stream().anyMatch(line -> line.contains(listening)));
+            Tool.End text = Tool.run("logs", "-e", place());
+            assertEquals(Exit.FINE, text.exit(), text.toString());
+            assertTrue(text.lines().stream().anyMatch(line ->
+                    line.matches("20\\S+Z INFO    transport::server: " + listening + ".*")), text.out());
+            assertEquals("", Tool.run("logs", "--level", "warning", "-e", place()).out());
+            refused(Exit.USAGE, "--from 1000 is not from 0 to ", Tool.run("logs", "--from", "1000", "-e", place()));
+            for (int load = 0; load < 50; load++) {
+                engine.graph().put(1, 2, 0x1_0001 + load);
+            }
+            Tool.End late = Tool.run("logs", "--json", "-e", place());
+            long missed = ((BigDecimal) JsonReader.object(late.lines().getFirst()).get("missed")).longValueExact();
+            assertTrue(missed >= 45, late.out());
+            Map<?, ?> last = JsonReader.object(late.lines().getLast());
+            assertEquals(number(missed + late.lines().size() - 2), last.get("sequence"));
+            assertEquals("INFO", last.get("level"));
+            assertEquals("runtime::load", last.get("target"));
+            assertTrue(last.get("message").toString().startsWith("loaded arcs=1 ms="), late.out());
+            engine.close();
+            assertEquals(Exit.FINE, follow.end().exit(), follow.end().toString());
+        } finally {
+            engine.close();
+        }
+    }
+
+    @Test
     void slotsShowTheirPayload() {
         try (Engine engine = open()) {
             move(engine, 7, 9, "a \"b\"\n".getBytes(StandardCharsets.US_ASCII));
@@ -334,7 +364,7 @@ class ToolTest {
 
     @Test
     void helpAndVersionAreEverywhere() {
-        for (String command : List.of("stat", "events", "slots", "engines", "doctor", "config")) {
+        for (String command : List.of("stat", "events", "logs", "slots", "route", "rollback", "engines", "doctor", "config")) {
             Tool.End help = Tool.run(command, "--help");
             assertEquals(Exit.FINE, help.exit(), help.toString());
             assertTrue(help.out().contains("Usage: lodestone " + command), help.out());
@@ -344,7 +374,7 @@ class ToolTest {
         }
         assertTrue(Tool.run("--help").out().contains("\n  doctor "));
         refused(Exit.USAGE, "a command is missing", Tool.run());
-        refused(Exit.USAGE, "'route'", Tool.run("route"));
+        refused(Exit.USAGE, "'rout'", Tool.run("rout"));
         refused(Exit.USAGE, "no time from 100ms to 1h", Tool.run("stat", "--interval", "1"));
     }
 }

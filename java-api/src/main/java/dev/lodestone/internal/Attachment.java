@@ -6,6 +6,7 @@ import dev.lodestone.EngineException;
 import dev.lodestone.EngineGoneException;
 import dev.lodestone.bindings.SystemCalls;
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -34,6 +35,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * native side does with its own.
  */
 public final class Attachment implements Region.Owner, AutoCloseable {
+    private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
     private static final String FILE_PREFIX = "lodestone-";
     private static final String FILE_SUFFIX = ".region";
     private static final int REGIONS_NAMED_MAX = 10;
@@ -44,10 +46,13 @@ public final class Attachment implements Region.Owner, AutoCloseable {
     private final long pid;
     private final long base;
     private final long bytes;
+    private final boolean writable;
     private final AtomicBoolean released = new AtomicBoolean();
 
-    private Attachment(Path path, OwnerLock lock, MemorySegment header, RegionLayout layout, MemorySegment mapped) {
+    private Attachment(Path path, OwnerLock lock, MemorySegment header, RegionLayout layout, MemorySegment mapped,
+            boolean writable) {
         this.path = path;
+        this.writable = writable;
         this.lock = lock;
         this.pid = Integer.toUnsignedLong(header.get(ValueLayout.JAVA_INT, Region.AT_PID));
         this.base = mapped.address();
@@ -160,7 +165,8 @@ public final class Attachment implements Region.Owner, AutoCloseable {
                         + " ended without closing it");
             }
             MapMode mode = writable ? MapMode.READ_WRITE : MapMode.READ_ONLY;
-            return new Attachment(path, lock, header, layout, file.map(mode, 0, layout.bytes(), Arena.global()));
+            return new Attachment(path, lock, header, layout,
+                    file.map(mode, 0, layout.bytes(), Arena.global()), writable);
         }
     }
 
@@ -223,16 +229,50 @@ public final class Attachment implements Region.Owner, AutoCloseable {
     }
 
     @Override
+    public boolean isWritable() {
+        return writable;
+    }
+
+    @Override
     public void giveUp() {
         close();
     }
 
-    /** Puts zero pages in the place of the mapping, and so lets its memory go. A second time does nothing. */
+    /**
+     * Puts zero pages in the place of the mapping, and so lets its memory go; says of producers that are not closed that they
+     * leave. A second time does nothing.
+     */
     @Override
     public void close() {
         if (released.compareAndSet(false, true)) {
-            SystemCalls.replaceByZeros(base, bytes);
+            synchronized (region.producersHere()) {
+                SystemCalls.replaceByZeros(base, bytes);
+                sayThatTheyLeave(List.copyOf(region.producersHere()));
+                region.producersHere().clear();
+            }
             lock.close();
+        }
+    }
+
+    /**
+     * Other threads may be in the middle of a claim: only now that none of their writes reaches the engine may it take their
+     * cells for given up. So this goes through a mapping of its own.
+     */
+    private void sayThatTheyLeave(List<Producer> producers) {
+        if (producers.isEmpty()) {
+            return;
+        }
+        long at = region.producers() - base;
+        long size = region.producersMax() * BridgeLayout.PRODUCER_BYTES;
+        Set<OpenOption> options = Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try (FileChannel file = FileChannel.open(lock.sameFile(), options); Arena mapping = Arena.ofConfined()) {
+            if (file.size() >= at + size) {
+                long table = file.map(MapMode.READ_WRITE, at, size, mapping).address();
+                producers.forEach(producer -> producer.leaveBy(table));
+            }
+        } catch (IOException | InternalError gone) {
+            LOGGER.log(Level.WARNING, "the engine of {0} was not told that {1} producers of commands left: {2}", path,
+                    producers.size(), gone.toString());
         }
     }
 }

@@ -55,8 +55,16 @@ public final class BridgeLayout {
     /** Bytes of a rejection. */
     public static final long REJECTION_BYTES = 16;
 
-    /** Bytes of a reply area. */
+    /** Bytes of a reply area. Its first word is the counter of the call that it answers. */
     public static final long REPLY_BYTES = 33_024;
+    /** Reply: status, and how many numbers are in the list. */
+    public static final long REPLY_STATUS = 8;
+    /** Reply: words. */
+    public static final long REPLY_WORDS = 16;
+    /** Reply: the list, 32 bits each. */
+    public static final long REPLY_LIST = 256;
+    /** Most numbers in the list. */
+    public static final int REPLY_LIST_MAX = 8_192;
 
     /** A doorbell while its owner is awake. */
     public static final int BELL_AWAKE = 0;

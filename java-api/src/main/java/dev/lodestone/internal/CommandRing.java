@@ -15,6 +15,7 @@ public final class CommandRing {
     private static final long STAGE_OWNED = 2;
     private static final long CLAIM_CELLS_MAX = 2_047;
 
+    private final Region region;
     private final Producer producer;
     private final boolean lane;
     private final long tailWord;
@@ -53,6 +54,18 @@ public final class CommandRing {
         this.claimBytesMax = Math.min(capacity / 2, CLAIM_CELLS_MAX * BridgeLayout.CELL_BYTES);
         this.laneTail = Words.acquire(tailWord);
         this.headSeen = Words.acquire(headWord);
+        this.region = region;
+        if (lane) {
+            requireCell(laneTail);
+        }
+    }
+
+    /** A record elsewhere than at a cell would leave the cells. */
+    private void requireCell(long tail) {
+        if ((tail & BridgeLayout.CELL_BYTES - 1) != 0) {
+            Words.release(claimWord, 0);
+            throw region.damaged("a tail of commands that is none, " + Long.toUnsignedString(tail));
+        }
     }
 
     /**
@@ -118,6 +131,7 @@ public final class CommandRing {
     private boolean claimInRing(long bytes) {
         while (true) {
             long tail = Words.opaque(tailWord);
+            requireCell(tail);
             long needed = needed(tail, bytes);
             if (!hasRoom(tail, needed)) {
                 Words.release(claimWord, 0);

@@ -93,6 +93,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             whole("bridge.lanes", 4, 1, 64),
             powerOfTwo("bridge.lane_kib", 64, 4, 16_384),
             powerOfTwo("bridge.ring_kib", 1_024, 4, 65_536),
+            choice("log.level", "info", "off", "error", "warn", "debug", "trace"),
+            powerOfTwo("log.ring_kib", 512, 4, 16_384),
             whole("rollback.window_mib", 128, 1, 65_536),
             whole("rollback.sla_ms", 200, 1, 60_000),
             of("rollback.verify", Kind.FLAG, false),

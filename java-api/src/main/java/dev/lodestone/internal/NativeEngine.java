@@ -1,9 +1,7 @@
 package dev.lodestone.internal;
 
-import dev.lodestone.Commit;
 import dev.lodestone.EngineClosedException;
 import dev.lodestone.EngineException;
-import dev.lodestone.RollbackException;
 import dev.lodestone.RollbackReport;
 import dev.lodestone.Session;
 import dev.lodestone.StateHash;
@@ -184,23 +182,9 @@ public final class NativeEngine {
 
     private void checkWindow(Call call, int status, long revision) {
         if (status == Status.OUT_OF_WINDOW.number()) {
-            throw outOfWindow(revision);
+            throw RollbackWindow.refusal(region, revision);
         }
         call.check(status);
-    }
-
-    /**
-     * What to throw for a revision outside the rollback window.
-     *
-     * @param revision the revision that was asked for, unsigned
-     * @return the exception, which names the window
-     */
-    public RollbackException outOfWindow(long revision) {
-        Commit commit = region.commit();
-        return new RollbackException(Status.OUT_OF_WINDOW, "revision " + Long.toUnsignedString(revision)
-                + " is not in the rollback window, which reaches from " + Long.toUnsignedString(commit.oldestRevision()) + " to "
-                + Long.toUnsignedString(commit.revision())
-                + ". What to do: choose a revision of the window, or raise rollback.window_mib to keep more.");
     }
 
     /**

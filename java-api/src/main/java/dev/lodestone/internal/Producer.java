@@ -58,10 +58,21 @@ public final class Producer {
      * @param tenant on whose quota its moves count, unsigned
      * @param wantsLane whether it takes a lane where one is free
      * @return the producer
-     * @throws EngineException when all entries are taken
+     * @throws EngineException when all entries are taken, or the region may not be written
      */
     public static Producer register(Region region, Sleeper sleeper, int tenant, boolean wantsLane) {
+        region.requireWritable();
         ProcessIdentity process = ProcessIdentity.own();
+        synchronized (region.producersHere()) {
+            // Whoever takes the memory away comes before or after.
+            region.requireOpen();
+            Producer producer = register(region, sleeper, tenant, wantsLane, process);
+            region.producersHere().add(producer);
+            return producer;
+        }
+    }
+
+    private static Producer register(Region region, Sleeper sleeper, int tenant, boolean wantsLane, ProcessIdentity process) {
         for (int entry = 0; entry < region.producersMax(); entry++) {
             long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES;
             long found = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
@@ -101,9 +112,22 @@ public final class Producer {
 
     /** Leaves; what was committed is still decided. A second time does nothing. */
     public void leave() {
-        if (Words.replace(address + BridgeLayout.PRODUCER_STATE, state, state & ~STAGE_MASK | STAGE_LEAVING)) {
-            ringEngine();
+        synchronized (region.producersHere()) {
+            if (region.producersHere().remove(this) && leaveBy(region.producers())) {
+                ringEngine();
+            }
         }
+    }
+
+    /**
+     * Says in a table of producers that this one leaves.
+     *
+     * @param table address of the table
+     * @return whether it was still there
+     */
+    boolean leaveBy(long table) {
+        return Words.replace(table + entry * BridgeLayout.PRODUCER_BYTES + BridgeLayout.PRODUCER_STATE, state,
+                state & ~STAGE_MASK | STAGE_LEAVING);
     }
 
     /**
@@ -140,7 +164,8 @@ public final class Producer {
         sign();
     }
 
-    private void sign() {
+    /** Gives a sign of life. */
+    void sign() {
         Words.putOpaque(address + BridgeLayout.PRODUCER_SIGN, System.currentTimeMillis());
     }
 
@@ -225,13 +250,31 @@ public final class Producer {
     }
 
     /**
+     * Sleeps until the engine replied to a call, or says anything else, or the time is over.
+     *
+     * @param reply address of the reply area
+     * @param counter the call's counter
+     * @param nanoseconds longest sleep
+     */
+    void sleepUnlessReplied(long reply, long counter, long nanoseconds) {
+        long word = address + BridgeLayout.PRODUCER_BELL;
+        Words.putOpaqueInt(word, BridgeLayout.BELL_ASLEEP);
+        VarHandle.fullFence();
+        if (Words.acquire(reply) != counter) {
+            sleeper.sleep(bell, BridgeLayout.BELL_ASLEEP, Math.min(nanoseconds, BridgeLayout.SLEEP_NS_MAX));
+        }
+        Words.putOpaqueInt(word, BridgeLayout.BELL_AWAKE);
+    }
+
+    /**
      * Looks for the next refusal.
      *
      * @param into gets the counter, then node and status: {@code node | status << 32}
      * @return whether there was one
+     * @throws EngineException when the refusals kept changing, which an engine that lives does not let happen
      */
     public boolean nextRejection(long[] into) {
-        while (true) {
+        for (int looks = 0; looks < Region.LOOKS_SPINNING_MAX + Region.LOOKS_YIELDING_MAX; looks++) {
             long written = Words.acquire(address + BridgeLayout.PRODUCER_REJECTED);
             if (rejection >= written) {
                 return false;
@@ -248,8 +291,9 @@ public final class Producer {
                 rejection++;
                 return true;
             }
-            Thread.onSpinWait();
+            Region.pause(looks);
         }
+        throw region.stuck(region.damaged("refusals that keep changing"));
     }
 
     /**

@@ -11,15 +11,18 @@ import dev.lodestone.EngineState;
 import dev.lodestone.NativeLibraryException;
 import dev.lodestone.SlotBusyException;
 import dev.lodestone.StateHash;
+import dev.lodestone.Status;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /**
- * The shared region as this JVM sees it, layout version 3 (docs/shared-memory.md): that of an engine in this process, or one
+ * The shared region as this JVM sees it, layout version 4 (docs/shared-memory.md): that of an engine in this process, or one
  * that is mapped from the file of an engine elsewhere. Any thread.
  *
  * <p>The addresses stay mapped for ever: at the close zero pages are put there, and a zero generation is how a late reader
@@ -74,12 +77,20 @@ public final class Region {
 
         /** Gives the memory up after a fault: from now on there are zeros. */
         void giveUp();
+
+        /**
+         * Whether the memory may be written.
+         *
+         * @return false when a write would end this process
+         */
+        boolean isWritable();
     }
 
     private final long base;
     private final RegionLayout layout;
     private final long generation;
     private final Owner owner;
+    private final List<Producer> producersHere = new ArrayList<>();
     private volatile boolean lost;
 
     /**
@@ -205,6 +216,27 @@ public final class Region {
     }
 
     /**
+     * The producers that this process has registered through this object, and that have not left. Whoever registers, leaves or
+     * takes the memory away holds its monitor: so none is forgotten.
+     *
+     * @return the list itself
+     */
+    List<Producer> producersHere() {
+        return producersHere;
+    }
+
+    /**
+     * Refuses to go on where writing would end this process.
+     *
+     * @throws EngineException when the engine was attached to for reading only
+     */
+    void requireWritable() {
+        if (owner != null && !owner.isWritable()) {
+            throw new EngineException(Status.READ_ONLY, "this engine was attached to for reading only");
+        }
+    }
+
+    /**
      * Address of a lane.
      *
      * @param lane its number
@@ -260,6 +292,46 @@ public final class Region {
     public long reply(int entry) {
         return base + layout.offset(RegionLayout.REPLIES)
                 + Objects.checkIndex(entry, layout.items(RegionLayout.REPLIES)) * BridgeLayout.REPLY_BYTES;
+    }
+
+    /**
+     * Address of the log ring.
+     *
+     * @return the address of its first word
+     */
+    public long log() {
+        return base + layout.offset(RegionLayout.LOG);
+    }
+
+    /**
+     * Length of the log ring.
+     *
+     * @return number of cells, a power of two
+     */
+    public long logRecordsMax() {
+        return (layout.itemBytes(RegionLayout.LOG) - LogLayout.CELLS) / LogLayout.CELL_BYTES;
+    }
+
+    /**
+     * How many log records were begun.
+     *
+     * @return the position behind the last one
+     */
+    public long logTail() {
+        try {
+            return Words.opaque(log() + LogLayout.TAIL);
+        } catch (InternalError fault) {
+            throw fault(fault);
+        }
+    }
+
+    /**
+     * Tells the engine of this process how far its log records were forwarded.
+     *
+     * @param position the position behind the last one
+     */
+    void tellLogTaken(long position) {
+        Words.putOpaque(log() + LogLayout.TAKEN, position + 1);
     }
 
     /**
@@ -413,12 +485,28 @@ public final class Region {
      *
      * @throws EngineClosedException when the engine is closed
      * @throws EnginePoisonedException when it has failed
+     * @throws EngineGoneException when its process ended
      */
     public void requireAlive() {
-        if (state() == EngineState.POISONED) {
+        EngineState state = state();
+        if (state == EngineState.POISONED) {
             throw new EnginePoisonedException(poisonText());
         }
+        if (state == EngineState.GONE && !lost) {
+            throw new EngineGoneException("the engine's process ended without closing it");
+        }
         requireOpen();
+    }
+
+    /**
+     * What to throw when another process has written what no engine or producer writes.
+     *
+     * @param what what it is
+     * @return the exception, or that of an engine that is closed
+     */
+    EngineException damaged(String what) {
+        requireOpen();
+        return new EngineException(Status.DAMAGED, "the shared region holds " + what);
     }
 
     /**

@@ -1,7 +1,7 @@
 package dev.lodestone.internal;
 
 /**
- * Where the sections of a region lie, read from its header page and checked against its size, layout version 3
+ * Where the sections of a region lie, read from its header page and checked against its size, layout version 4
  * (docs/shared-memory.md).
  *
  * <p>All that a reader computes addresses from is taken once, here, and never looked up again in memory that another process
@@ -11,7 +11,7 @@ public final class RegionLayout {
     /** Bytes of the header page, and what sections begin on. */
     public static final int HEADER_BYTES = 4_096;
     /** The layout version that this code reads. */
-    public static final int VERSION = 3;
+    public static final int VERSION = 4;
     /** Counters. */
     static final int COUNTERS = 1;
     /** Histograms. */
@@ -32,6 +32,8 @@ public final class RegionLayout {
     static final int RING = 9;
     /** Replies to calls. */
     static final int REPLIES = 10;
+    /** The log ring. */
+    static final int LOG = 11;
 
     private static final long MAGIC = 0x314E_5453_4544_4F4CL;
     private static final long AT_VERSION = 8;
@@ -41,7 +43,7 @@ public final class RegionLayout {
     private static final long AT_SECTIONS = 64;
     private static final int SECTIONS_MAX = 16;
     private static final long SECTION_ENTRY_BYTES = 32;
-    private static final int KINDS = 11;
+    private static final int KINDS = 12;
     private static final long NODES_MAX = 1L << 32;
 
     private final long bytes;
@@ -155,7 +157,8 @@ public final class RegionLayout {
             if (offsets[kind] < HEADER_BYTES || offsets[kind] > bytes || offsets[kind] % HEADER_BYTES != 0) {
                 throw damaged("has section " + kind + " at " + Long.toUnsignedString(offsets[kind]) + " or not at all");
             }
-            boolean ring = (kind == LANES || kind == RING) && BridgeLayout.isRing(itemBytes[kind]);
+            boolean ring = (kind == LANES || kind == RING) && BridgeLayout.isRing(itemBytes[kind])
+                    || kind == LOG && LogLayout.isLog(itemBytes[kind]);
             if (!ring && itemBytes[kind] != bytesOf(kind)) {
                 throw damaged("has items of " + itemBytes[kind] + " bytes in section " + kind);
             }
@@ -183,7 +186,7 @@ public final class RegionLayout {
             case WATCHED -> watchBytes();
             case PRODUCERS -> BridgeLayout.PRODUCER_BYTES;
             case REPLIES -> BridgeLayout.REPLY_BYTES;
-            // Of a lane or ring that is none: no size is right.
+            // Of a lane, ring or log that is none: no size is right.
             default -> -1;
         };
     }

@@ -1,9 +1,13 @@
 package dev.lodestone.internal;
 
+import dev.lodestone.bindings.HotCalls;
 import dev.lodestone.bindings.Lodestone;
 import java.lang.foreign.MemorySegment;
 
-/** Sleeping on a half word of shared memory and waking who sleeps there: the two things that need a call. Any thread. */
+/**
+ * Sleeping on a half word of shared memory and waking who sleeps there: the two things that need a call. Any thread, unless it
+ * says otherwise.
+ */
 public interface Sleeper {
     /** Through the native library of this process. */
     Sleeper EMBEDDED = new Sleeper() {
@@ -14,7 +18,7 @@ public interface Sleeper {
 
         @Override
         public void wake(MemorySegment word) {
-            Lodestone.lodestone_word_wake(word);
+            HotCalls.wake(word);
         }
 
         @Override
@@ -23,6 +27,15 @@ public interface Sleeper {
             return true;
         }
     };
+
+    /**
+     * Through the system alone, without the native library.
+     *
+     * @return a sleeper for one thread
+     */
+    static Sleeper ofSystem() {
+        return new SystemSleeper();
+    }
 
     /**
      * Sleeps while the half word is the expected one, until woken, for at most this time.

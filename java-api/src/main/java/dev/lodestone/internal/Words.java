@@ -225,6 +225,19 @@ public final class Words {
     }
 
     /**
+     * Copies bytes into a new array.
+     *
+     * @param from address of the first byte
+     * @param bytes how many
+     * @return the array
+     */
+    public static byte[] bytes(long from, int bytes) {
+        byte[] copy = new byte[bytes];
+        MemorySegment.copy(ALL, ValueLayout.JAVA_BYTE, from, copy, 0, bytes);
+        return copy;
+    }
+
+    /**
      * Fills with zero.
      *
      * @param address address of the first byte

@@ -3,12 +3,14 @@ package dev.lodestone.bindings;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.ref.Reference;
 
 /**
  * The few calls of the C library that attaching to another process's engine needs and Java has no method for. Linux only:
- * elsewhere each says that it can do nothing. None is on a hot path. Any thread.
+ * elsewhere each says that it can do nothing. Only sleeping and waking are ever on a hot path. Any thread.
  */
 public final class SystemCalls {
     private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
@@ -19,6 +21,22 @@ public final class SystemCalls {
     private static final int READ_ONLY_CLOSE_ON_EXEC = 0x80000;
     private static final int SHARED_NOT_BLOCKING = 0x1 | 0x4;
     private static final int UNLOCK = 0x8;
+    private static final int FUTEX_WAIT = 0;
+    private static final int FUTEX_WAKE = 1;
+    private static final long BARRIER_GLOBAL_EXPEDITED = 0x2;
+    private static final long BARRIER_REGISTER_GLOBAL_EXPEDITED = 0x4;
+    private static final long NANOS_A_SECOND = 1_000_000_000;
+
+    // These two differ; elsewhere there is neither.
+    private static final boolean X86 = System.getProperty("os.arch").equals("amd64");
+    private static final boolean ARM = System.getProperty("os.arch").equals("aarch64");
+    private static final long NUMBER_FUTEX = X86 ? 202 : 98;
+    private static final long NUMBER_MEMBARRIER = X86 ? 324 : 283;
+
+    /** Bytes of the memory that {@link #sleep} needs. */
+    public static final long SLEEP_BYTES = 16;
+    /** Whether this system has {@link #sleep} and {@link #wake}. */
+    public static final boolean SLEEPS = LINUX && (X86 || ARM);
 
     private SystemCalls() {}
 
@@ -34,6 +52,12 @@ public final class SystemCalls {
                 FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
         private static final MethodHandle CLOSE = handle("close",
                 FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+
+        private static final MethodHandle FUTEX = handle("syscall", FunctionDescriptor.of(ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG), Linker.Option.firstVariadicArg(1));
+        private static final MethodHandle MEMBARRIER = handle("syscall", FunctionDescriptor.of(ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG), Linker.Option.firstVariadicArg(1));
 
         private static MethodHandle handle(String name, FunctionDescriptor about, Linker.Option... options) {
             Linker linker = Linker.nativeLinker();
@@ -100,6 +124,59 @@ public final class SystemCalls {
         try {
             // The descriptor is gone whatever the answer is.
             int answer = (int) Handles.CLOSE.invokeExact(descriptor);
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /**
+     * Sleeps while a half word of shared memory is the expected one, until somebody of any process wakes it. Woken for whatever
+     * reason, too late, or another half word: it returns, and the caller looks again.
+     *
+     * @param address address of the half word, a multiple of 4
+     * @param expected what it must be to fall asleep
+     * @param nanoseconds longest sleep, not negative
+     * @param memory {@link #SLEEP_BYTES} of native memory, aligned to 8, for nobody else during the call
+     */
+    public static void sleep(long address, int expected, long nanoseconds, MemorySegment memory) {
+        memory.set(ValueLayout.JAVA_LONG, 0, nanoseconds / NANOS_A_SECOND);
+        memory.set(ValueLayout.JAVA_LONG, Long.BYTES, nanoseconds % NANOS_A_SECOND);
+        try {
+            // Whatever the answer is: the caller finds out by looking.
+            long answer = (long) Handles.FUTEX.invokeExact(NUMBER_FUTEX, address, (long) FUTEX_WAIT,
+                    Integer.toUnsignedLong(expected), memory.address());
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        } finally {
+            Reference.reachabilityFence(memory);
+        }
+    }
+
+    /**
+     * Wakes every thread of every process that sleeps on a half word of shared memory.
+     *
+     * @param address address of the half word, a multiple of 4
+     */
+    public static void wake(long address) {
+        try {
+            // Nobody asleep, or memory that is gone: nothing to do.
+            long answer = (long) Handles.FUTEX.invokeExact(NUMBER_FUTEX, address, (long) FUTEX_WAKE,
+                    (long) Integer.MAX_VALUE, 0L);
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /**
+     * Signs this process up for the barriers that others issue on all processors ({@code membarrier}, global and expedited).
+     *
+     * @return whether it is signed up; false where the system has no such barriers
+     */
+    public static boolean signUpForBarriers() {
+        try {
+            return SLEEPS
+                    && ((long) Handles.MEMBARRIER.invokeExact(NUMBER_MEMBARRIER, 0L, 0L) & BARRIER_GLOBAL_EXPEDITED) != 0
+                    && (long) Handles.MEMBARRIER.invokeExact(NUMBER_MEMBARRIER, BARRIER_REGISTER_GLOBAL_EXPEDITED, 0L) == 0;
         } catch (Throwable impossible) {
             throw unexpected(impossible);
         }

@@ -23,16 +23,29 @@ final class OwnTaker implements AutoCloseable {
     private final BufferedReader answers;
     private final Writer orders;
     private final Region region;
+    private final Path file;
 
     /**
-     * Starts it.
+     * Starts the taker of commands.
      *
      * @param program path of lodestone-bench
      * @param folder where the region's file goes
      * @throws IOException when it does not start
      */
     OwnTaker(String program, String folder) throws IOException {
-        process = new ProcessBuilder(program, "rings", folder, Integer.toString(Cores.TAKER))
+        this(program, "rings", folder);
+    }
+
+    /**
+     * Starts it.
+     *
+     * @param program path of lodestone-bench
+     * @param role what it is to do
+     * @param folder where the region's file goes
+     * @throws IOException when it does not start
+     */
+    OwnTaker(String program, String role, String folder) throws IOException {
+        process = new ProcessBuilder(program, role, folder, Integer.toString(Cores.TAKER))
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
         answers = process.inputReader();
         orders = process.outputWriter();
@@ -40,7 +53,8 @@ final class OwnTaker implements AutoCloseable {
         if (said == null || !said.startsWith("region ")) {
             throw new IOException(program + " said " + said);
         }
-        region = map(Path.of(said.substring("region ".length())));
+        file = Path.of(said.substring("region ".length()));
+        region = map(file);
     }
 
     private static Region map(Path file) throws IOException {
@@ -49,6 +63,10 @@ final class OwnTaker implements AutoCloseable {
             all.load();
             return new Region(all.address(), all.byteSize(), all.get(ValueLayout.JAVA_LONG, AT_GENERATION));
         }
+    }
+
+    Path file() {
+        return file;
     }
 
     Region region() {

@@ -69,7 +69,7 @@ public final class RingBenchmark {
         Files.writeString(Path.of(arguments[0]), benchmark.results.toJson());
     }
 
-    private static void watch(long milliseconds) {
+    static void watch(long milliseconds) {
         Thread.ofPlatform().daemon().start(() -> {
             try {
                 Thread.sleep(milliseconds);

@@ -11,7 +11,9 @@ final class EngineStart {
 
     /** The configuration that the options ask for. */
     static EngineConfig config(HuntOptions options) {
-        EngineConfig config = options.config().map(EngineConfig::load).orElseGet(EngineConfig::defaults);
+        // The show tells itself what an engine would tell on a healthy day.
+        EngineConfig config = options.config().map(EngineConfig::load)
+                .orElseGet(() -> EngineConfig.builder().set("log.level", "warn").build());
         return options.port().map(port -> withPort(config, port)).orElse(config);
     }
 

@@ -1,0 +1,102 @@
+package dev.lodestone.internal;
+
+import dev.lodestone.EngineException;
+import dev.lodestone.LogReader;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Forwards the log records of an engine in this process to the logger {@code dev.lodestone.native}: one daemon thread that looks
+ * ten times a second and allocates only when there is a record.
+ *
+ * <p>It tells the engine how far it is, so that the close waits for a moment until the last record is out.
+ */
+public final class LogForwarder implements AutoCloseable {
+    private static final long LOOK_NS = TimeUnit.MILLISECONDS.toNanos(100);
+    /** While the engine closes, which waits for what this thread has not taken. */
+    private static final long LOOK_CLOSING_NS = TimeUnit.MILLISECONDS.toNanos(1);
+    /** Records between two words to the engine. */
+    private static final int POLL_MAX = 64;
+    /** A logger that hangs does not hold up the close for longer. */
+    private static final Duration JOIN_MAX = Duration.ofSeconds(1);
+
+    private static final Logger LOGGER = System.getLogger("dev.lodestone.native");
+
+    private final Region region;
+    private final LogReader reader;
+    private final Thread thread;
+    private long missedTold;
+    private volatile boolean closing;
+    private volatile boolean closed;
+
+    /**
+     * Starts to forward, with the first record that there is.
+     *
+     * @param region the engine's region
+     * @param reader a reader that begins with the first record, for this object alone
+     */
+    public LogForwarder(Region region, LogReader reader) {
+        this.region = region;
+        this.reader = reader;
+        region.tellLogTaken(reader.position());
+        thread = Thread.ofPlatform().daemon().name("lodestone-log").start(this::run);
+    }
+
+    private void run() {
+        try {
+            while (!closed) {
+                if (forward() == 0) {
+                    LockSupport.parkNanos(closing ? LOOK_CLOSING_NS : LOOK_NS);
+                }
+            }
+        } catch (EngineException gone) {
+            // Closed: what there was has been taken, or the close did not wait any longer.
+            LOGGER.log(Level.TRACE, "the engine's log has ended", gone);
+        }
+    }
+
+    private int forward() {
+        int taken = reader.poll(LogForwarder::tell, POLL_MAX);
+        if (taken > 0) {
+            long missed = reader.missed() - missedTold;
+            if (missed > 0) {
+                missedTold += missed;
+                LOGGER.log(Level.WARNING, "{0} log records were overwritten before they could be forwarded", missed);
+            }
+            region.tellLogTaken(reader.position());
+        }
+        return taken;
+    }
+
+    private static void tell(Level level, long position, LogReader record) {
+        if (LOGGER.isLoggable(level)) {
+            LOGGER.log(level, text(record));
+        }
+    }
+
+    private static String text(LogReader record) {
+        String text = record.target() + ": " + record.message();
+        return record.session() == 0 ? text : text + " session=" + Integer.toUnsignedString(record.session());
+    }
+
+    /** The engine is about to close: from now on each record is taken at once. */
+    public void hurry() {
+        closing = true;
+        LockSupport.unpark(thread);
+    }
+
+    /** Ends it, after the engine's close. */
+    @Override
+    public void close() {
+        closed = true;
+        LockSupport.unpark(thread);
+        try {
+            thread.join(JOIN_MAX);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
