@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
-# rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers and under those who send it commands, JVMs that do so
-# killed a thousand times, 200,000 files of arbitrary bytes attached to and written to.
+# rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers and under those who
+# send it commands, JVMs that do so killed a thousand times, 200,000 files of arbitrary bytes attached to and written to.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 need valgrind

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
@@ -169,8 +169,17 @@ impl Transport for Tcp {
             tv_sec: wait.as_secs() as i64,
             tv_nsec: i64::from(wait.subsec_nanos()),
         };
+        // epoll itself waits in whole milliseconds, which would make half of all moves late; poll does not.
+        let _ = poll(
+            &mut [PollFd::new(&self.epoll, PollFlags::IN)],
+            Some(&timeout),
+        );
         let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
-        let ready: Vec<usize> = match epoll::wait(&self.epoll, &mut space, Some(&timeout)) {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let ready: Vec<usize> = match epoll::wait(&self.epoll, &mut space, Some(&now)) {
             Ok((events, _)) => events
                 .iter()
                 .map(|event| event.data.u64() as usize)
