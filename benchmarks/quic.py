@@ -43,7 +43,11 @@ RATES = (1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000)
 
 
 class Trouble(Exception):
-    """A contender could not do its part of a round."""
+    """A contender could not do its part of a round; what the load generator had told until then is not lost."""
+
+    def __init__(self, what, events=None):
+        super().__init__(what)
+        self.events = events or {}
 
 
 def say(text):
@@ -87,7 +91,11 @@ class Server:
             raise Trouble(f"the server said {' '.join(words)!r} instead of READY; {self.log.name} has more")
         fields = dict(word.split("=", 1) for word in words[2:])
         self.address, self.pid = fields["quic"], int(fields["pid"])
-        self.load("warm up", connections=100, in_flight=4, measure_ms=bench.milliseconds(2_000))
+        try:
+            self.load("warm up", connections=100, in_flight=4, measure_ms=bench.milliseconds(2_000))
+        except Trouble:
+            self.end()
+            raise
 
     def load(self, what, **options):
         """Runs the load generator: {event: [object, …]}. A run that fails is trouble of this server."""
@@ -102,11 +110,11 @@ class Server:
             raise Trouble(f"{what}: not done within {RUN_LIMIT_S} s") from None
         events = [json.loads(line) for line in done.stdout.splitlines()]
         self.bench.runs.append({"contender": self.name, "what": what, "pinned": self.pinned, "events": events})
-        if done.returncode != 0:
-            raise Trouble(f"{what}: {done.stderr.strip()}")
         found = {}
         for event in events:
             found.setdefault(event["event"], []).append(event)
+        if done.returncode != 0:
+            raise Trouble(f"{what}: {done.stderr.strip()}", found)
         return found
 
     def end(self):
@@ -214,8 +222,15 @@ def knee(bench, server):
 
 def crowd_round(bench, group, server, connections, rate, sockets):
     count = bench.connections(connections)
-    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=64, hold_ms=bench.milliseconds(500),
-                         rates=rate, measure_ms=bench.milliseconds(3_000))
+    trouble = None
+    try:
+        events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=64, hold_ms=bench.milliseconds(500),
+                             rates=rate, measure_ms=bench.milliseconds(3_000))
+    except Trouble as found:
+        # A rate that was too high says nothing against what the connections cost.
+        trouble, events = found, found.events
+        if "held" not in events:
+            raise
     name = f"{group}.{server.name}"
     ramp, held = events["connected"][0], events["held"][0]
     bench.add(f"{name}.kib_per_connection", "KiB", (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count)
@@ -227,6 +242,8 @@ def crowd_round(bench, group, server, connections, rate, sockets):
         f" {(held['server_rss_kib'] - ramp['server_rss_before_kib']) / count:6.1f} KiB each,"
         f" {count / (ramp['elapsed_ns'] / 1e9):8,.0f} handshakes/s")
     open_events(bench, group, server, count, events)
+    if trouble:
+        raise trouble
 
 
 def held(bench, server):
@@ -334,6 +351,8 @@ def main():
         del arguments[at:at + 2]
     quick, adding = "--quick" in arguments, "--add" in arguments
     folder, programs, *groups = [argument for argument in arguments if not argument.startswith("--")]
+    # Whoever ends this ends the servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("quic.py: ended by a signal"))
     # Ten thousand TCP connections take as many files, in the server and here.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
