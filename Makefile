@@ -1,7 +1,7 @@
 # The front door. Plain `make` prints the commands; the work is done by the scripts in ci/, each of which also runs alone.
 # A JDK of 25 or newer is found by ci/find-jdk.sh, and only by commands that need one.
 .DEFAULT_GOAL := help
-.PHONY: help run test serve daemon cli check bench bench-bridge bench-core bench-graph bench-quic header bindings package slow clean
+.PHONY: help run test serve daemon load cli check bench bench-bridge bench-core bench-graph bench-quic header bindings package slow clean
 MAKEFLAGS += --no-print-directory
 
 help: ## print these commands
@@ -20,6 +20,11 @@ serve: ## the engine as a foreground server until Ctrl-C (CONFIG=file PORT=4433)
 
 daemon: ## the engine alone, a process without a JVM, until Ctrl-C (CONFIG=file PORT=4433)
 	@CONFIG='$(CONFIG)' PORT='$(PORT)' exec ci/daemon.sh
+
+load: ## load on a server of your own, moving its nodes (TARGET=host:port CERTIFICATE=file; make load ARGS=--help)
+	@TARGET='$(TARGET)' CERTIFICATE='$(CERTIFICATE)' FINGERPRINT='$(FINGERPRINT)' TOKEN='$(TOKEN)' NODES='$(NODES)' \
+		CONNECTIONS='$(CONNECTIONS)' RATE='$(RATE)' RUN_SECONDS='$(SECONDS)' HISTOGRAM='$(HISTOGRAM)' ARGS='$(ARGS)' \
+		exec ci/load.sh
 
 cli: ## the command line tool, built and run (ARGS='stat --once')
 	@ARGS='$(ARGS)' exec ci/cli.sh
@@ -51,7 +56,7 @@ bindings: ## make the Java bindings again from the header (needs jextract: JEXTR
 package: ## jars with the native library of this platform, in target/package
 	@ci/package.sh
 
-slow: ## what takes minutes: valgrind over the core, a thousand kills of a stand-alone engine under its readers
+slow: ## what takes an hour: fuzzing, sanitizers, jcstress, valgrind, kills by the thousand, torn reads, the heap
 	@ci/slow.sh
 
 clean: ## remove everything that was built

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
 #   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
-#     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=2000)
+#     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=500)
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty; quic-results: computes and draws anew
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
@@ -16,7 +16,7 @@ wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|qu
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-240}
 event_seconds=${EVENT_SECONDS:-90}
-kills=${KILLS:-2000}
+kills=${KILLS:-500}
 raw=benchmarks/results/raw
 began=$SECONDS
 mkdir -p "$raw"
@@ -53,8 +53,8 @@ killed() {
     LODESTONE_FAULT_ROUNDS=$rounds cargo test --manifest-path native/Cargo.toml "${@:3}" --locked -p lodestone-memory --lib \
         rings::faults::producers_killed_at_any_instruction -- --nocapture | tee target/logs/killed.log | grep ' kills, ' >&2
     sed -nE 's/^([0-9]+) kills, ([0-9]+) records, ([0-9]+) claims repaired$/\1 \2 \3/p' target/logs/killed.log |
-        while read -r done records repaired; do
-            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$done"
+        while read -r killed records repaired; do
+            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$killed"
             printf '"kills.records": {"unit": "records", "rounds": [%s]}, ' "$records"
             printf '"kills.repaired": {"unit": "claims", "rounds": [%s]}, ' "$repaired"
             # Counted by assertions: with one of these the test would have ended before it came to its count.

@@ -36,7 +36,7 @@ arrows lodestone-map ''
 arrows lodestone-core 'lodestone-memory'
 arrows lodestone-transport 'lodestone-memory'
 arrows lodestone-runtime 'lodestone-core lodestone-map lodestone-memory lodestone-transport'
-arrows lodestone-ffi 'lodestone-memory lodestone-runtime'
+arrows lodestone-ffi 'lodestone-client lodestone-memory lodestone-runtime'
 arrows lodestone-daemon 'lodestone-runtime'
 arrows lodestone-client 'lodestone-map'
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Brings what the checks need beyond a JDK, Maven, Rust and a C compiler; what is there is left alone.
-# Written for Debian as root; elsewhere it says what is missing. It uses package registries by their ordinary clients only.
+# With the word slow it also brings what only `make slow` needs. Written for Debian as root; elsewhere it says what is missing.
+# It uses package registries by their ordinary clients only.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 cargo_deny_version=0.20.2
 cbindgen_version=0.29.4
+cargo_fuzz_version=0.13.2
 
 ci/with-tools.sh true
 
@@ -48,6 +50,12 @@ crate() {
 }
 crate cargo-deny "$cargo_deny_version"
 crate cbindgen "$cbindgen_version"
+if [ "${1:-}" = slow ]; then
+    debian g++ g++ --version
+    crate cargo-fuzz "$cargo_fuzz_version"
+    cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal ||
+        fail 'a nightly compiler is missing' 'What to do: rustup toolchain install nightly --profile minimal'
+fi
 
 if [ -f bridge-tests/foreign/requirements.txt ]; then
     ci/python-env.sh >/dev/null

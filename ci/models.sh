@@ -6,4 +6,4 @@
 RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=native/target/loom \
     cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib models ||
     fail 'a model found an order of steps that breaks a promise' 'What to do: see the assertion above; LOOM_LOG=trace shows the steps.'
-passed 'the models of rings, doorbell, answers and slots'
+passed 'the models of rings, doorbell, answers, slots and outboxes'

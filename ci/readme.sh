@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Java example of README.md compiles, runs, and prints what the page says it prints.
+# The Java examples of README.md and docs/clients.md compile, run, and print what the pages say they print.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 # What make run printed stands there, in a fenced block of its own, and no placeholder for it.
@@ -17,24 +17,30 @@ printed=$(awk -v heading="$heading" '
     fail "README.md has no fenced block with text under '$heading'" 'What to do: make run, and paste what it prints.'
 
 ci/build.sh server
-folder=target/readme
-rm -rf "$folder"
-mkdir -p "$folder"
-# block LANGUAGE: the first fenced block of that language in README.md, from the first java block on.
+jars=(java-api/target/lodestone-[0-9]*[0-9].jar)
+# block LANGUAGE PAGE: the first fenced block of that language in the page, from the first java block on.
 block() {
     awk -v fence="\`\`\`$1" '/^```java$/ {begun = 1} begun && $0 == fence && !done {on = 1; next}
-        /^```$/ && on {on = 0; done = 1} on' README.md
+        /^```$/ && on {on = 0; done = 1} on' "$2"
 }
-block java >"$folder/Example.java"
-block text >"$folder/expected.txt"
-if [ ! -s "$folder/Example.java" ] || [ ! -s "$folder/expected.txt" ]; then
-    fail 'README.md has no java block followed by a text block with its output'
-fi
-jars=(java-api/target/lodestone-[0-9]*[0-9].jar)
-ci/with-tools.sh javac -Xlint:all -Werror -cp "${jars[0]}:java-api/target/lib/*" -d "$folder" "$folder/Example.java" ||
-    fail 'the example in README.md does not compile' 'What to do: bring page and API together.'
-ci/with-tools.sh java --enable-native-access=ALL-UNNAMED -cp "$folder:${jars[0]}:java-api/target/lib/*" Example \
-    >"$folder/printed.txt" || fail 'the example in README.md does not run'
-diff "$folder/expected.txt" "$folder/printed.txt" ||
-    fail 'the example prints something else than README.md says' 'What to do: < is the page, > is what was printed.'
-passed 'the example in README.md compiles, runs and prints what the page says'
+# example PAGE: its Java example compiles, runs, and prints the text block behind it.
+example() {
+    local page=$1 folder
+    folder=target/readme/$(basename "$page" .md)
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    block java "$page" >"$folder/Example.java"
+    block text "$page" >"$folder/expected.txt"
+    if [ ! -s "$folder/Example.java" ] || [ ! -s "$folder/expected.txt" ]; then
+        fail "$page has no java block followed by a text block with its output"
+    fi
+    ci/with-tools.sh javac -Xlint:all -Werror -cp "${jars[0]}:java-api/target/lib/*" -d "$folder" "$folder/Example.java" ||
+        fail "the example in $page does not compile" 'What to do: bring page and API together.'
+    ci/with-tools.sh java --enable-native-access=ALL-UNNAMED -cp "$folder:${jars[0]}:java-api/target/lib/*" Example \
+        >"$folder/printed.txt" || fail "the example in $page does not run"
+    diff "$folder/expected.txt" "$folder/printed.txt" ||
+        fail "the example prints something else than $page says" 'What to do: < is the page, > is what was printed.'
+}
+example README.md
+example docs/clients.md
+passed 'the examples in README.md and docs/clients.md compile, run and print what the pages say'

@@ -25,7 +25,7 @@ ci/bench.sh bridge-quick
 echo '== The QUIC benchmark and its peers, for a moment'
 ci/bench.sh quic-quick
 
-echo '== The example of README.md'
+echo '== The examples of README.md and docs/clients.md'
 ci/readme.sh
 
 if [ -x bridge-tests/foreign/run.sh ]; then

@@ -118,6 +118,12 @@ class Stream:
         self.write(data)
         return counter
 
+    def subscribe(self, *listed, kind=Type.SUBSCRIBE):
+        """Sends a SUBSCRIBE, or an UNSUBSCRIBE; returns its counter."""
+        counter = self._claim(kind, 0)
+        self.write(wire.nodes(kind, self.client.session, counter, listed))
+        return counter
+
     def finish(self):
         """FIN."""
         self.write(b"", fin=True)
@@ -202,7 +208,7 @@ class Stream:
             self._take_ack(found)
         elif found.type == Type.REJECT:
             self._take_reject(found)
-        elif found.type in (Type.STATE, Type.PATH):
+        elif found.type in (Type.STATE, Type.PATH, Type.SUBSCRIBED):
             self._take_answer(found)
         else:
             self._complain(f"a frame of type {found.type:#x}")
@@ -229,8 +235,12 @@ class Stream:
         self.refused[found.counter] = (status, node)
 
     def _take_answer(self, found):
-        wanted = {Type.STATE: Type.READ, Type.PATH: Type.ROUTE}[found.type]
-        if self.sent.get(found.counter, (None,))[0] != wanted or found.counter in self.answers:
+        wanted = {
+            Type.STATE: (Type.READ,),
+            Type.PATH: (Type.ROUTE,),
+            Type.SUBSCRIBED: (Type.SUBSCRIBE, Type.UNSUBSCRIBE),
+        }[found.type]
+        if self.sent.get(found.counter, (None,))[0] not in wanted or found.counter in self.answers:
             self._complain(f"{Type(found.type).name} {found.counter}: not asked for, or said twice")
         (revision,) = struct.unpack_from("<Q", found.body)
         self._check_revision(revision, Type(found.type).name)
@@ -245,6 +255,32 @@ class Stream:
         self.client.violations.append(f"stream {self.stream_id}: {what}")
 
 
+class Updates:
+    """The stream of updates: held against the page, in the order of their arrival."""
+
+    def __init__(self, client):
+        self.client = client
+        self.log = []
+        self.ended = False  # with the session only
+        self._buffer = bytearray()
+        self._newest = (0, 0)
+
+    def receive(self, data, fin):
+        """Takes bytes of the server, in order."""
+        self._buffer += data
+        while (found := wire.pull(self._buffer)) is not None:
+            self.client.check_header(found)
+            if found.type != Type.UPDATE or found.counter != len(self.log):
+                self.client.violations.append(f"type {found.type:#x}, counter {found.counter} in the stream of updates")
+                return
+            told = wire.update(found.body)
+            if (told.rollbacks, told.revision) < self._newest or told.reserved != 0:
+                self.client.violations.append(f"{told} after {self._newest} (rollbacks, revision)")
+            self._newest = (told.rollbacks, told.revision)
+            self.log.append(told)
+        self.ended = fin
+
+
 class Client(QuicConnectionProtocol):
     """One connection, one session."""
 
@@ -254,6 +290,7 @@ class Client(QuicConnectionProtocol):
         self.session = 0
         self.welcome = None
         self.streams = {}
+        self.updates = None  # in sessions of version 2
         self.datagrams = []  # frames that came as datagrams
         self.datagram_counter = 0
         self.announced = None  # (stream, status, text) of the server's CLOSE
@@ -276,6 +313,8 @@ class Client(QuicConnectionProtocol):
 
     async def greet(self, token=b"", version=wire.VERSION):
         """HELLO on the first stream, then waits for WELCOME, refusing or not."""
+        if version >= wire.VERSION_SUBSCRIPTIONS:
+            self.updates = Updates(self)
         self.first.hello(token, version)
         await self.until(lambda: self.welcome, "WELCOME")
         return self.welcome
@@ -345,6 +384,8 @@ class Client(QuicConnectionProtocol):
         if isinstance(event, events.StreamDataReceived):
             if event.stream_id in self.streams:
                 self.streams[event.stream_id].receive(event.data, event.end_stream)
+            elif self.updates is not None and event.stream_id == 3:  # the server's first unidirectional one
+                self.updates.receive(event.data, event.end_stream)
             else:
                 self.violations.append(f"the server opened stream {event.stream_id}")
         elif isinstance(event, events.StreamReset):

@@ -12,7 +12,7 @@ python=${PYTHON:-$("$root/ci/python-env.sh")}
 tests=("$@")
 if [ $# -eq 0 ]; then
     tests=(test_hello test_moves test_answers test_routes test_faults test_streams test_datagrams test_limits test_tokens
-        test_pressure test_model test_shutdown)
+        test_pressure test_updates test_model test_shutdown)
 fi
 rm -rf "$root/target/foreign"
 code=0

@@ -1,4 +1,4 @@
-"""Bytes of the Lodestone protocol, version 1, written from docs/protocol.md alone: headers, frames, packets, tokens."""
+"""Bytes of the Lodestone protocol, versions 1 and 2, written from docs/protocol.md alone: headers, frames, packets, tokens."""
 
 import enum
 import hashlib
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 ALPN = "lodestone/1"
 VERSION = 1
+VERSION_SUBSCRIPTIONS = 2
 ACK_EACH = 1
 HEADER_BYTES = 16
 SLOT_BYTES = 256
@@ -32,6 +33,10 @@ class Type(enum.IntEnum):
     PATH = 0x21
     READ = 0x28
     STATE = 0x29
+    SUBSCRIBE = 0x30
+    SUBSCRIBED = 0x31
+    UNSUBSCRIBE = 0x32
+    UPDATE = 0x38
     CLOSE = 0x7E
 
 
@@ -95,6 +100,17 @@ class Slot(NamedTuple):
     rest: bytes
 
 
+class Update(NamedTuple):
+    """Body of UPDATE; slot holds 256 bytes, all zero where the node has none."""
+
+    revision: int
+    rollbacks: int
+    version: int
+    node: int
+    reserved: int
+    slot: bytes
+
+
 class Path(NamedTuple):
     """Body of PATH; nodes are those listed, nodes_total those on the path."""
 
@@ -140,6 +156,11 @@ def pair(kind, session, counter, first, second, flags=0):
     return frame(kind, session, counter, struct.pack("<II", first, second), flags)
 
 
+def nodes(kind, session, counter, listed):
+    """SUBSCRIBE and UNSUBSCRIBE: u32 nodes."""
+    return frame(kind, session, counter, struct.pack(f"<{len(listed)}I", *listed))
+
+
 def close(session, counter, status=0, text=""):
     """CLOSE with UTF-8 text."""
     words = text.encode()
@@ -164,6 +185,11 @@ def slot(data):
     return Slot(source, target, mask, slot_weight, state, length, version, data[PACKET_HEAD_BYTES:end], data[end:])
 
 
+def update(body):
+    """Takes the body of UPDATE apart."""
+    return Update(*struct.unpack_from("<QQQII", body), body[32:].ljust(SLOT_BYTES, b"\0"))
+
+
 def path(body):
     """Takes the body of PATH apart."""
     listed = (len(body) - 24) // 4
@@ -177,6 +203,8 @@ SERVER_BODIES = {
     Type.REJECT: range(8, 9),
     Type.PATH: range(24, 24 + 4 * PATH_LISTED_MAX + 1, 4),
     Type.STATE: range(8 + SLOT_BYTES, 8 + SLOT_BYTES + 1),
+    Type.SUBSCRIBED: range(16, 17),
+    Type.UPDATE: (32, *range(32 + PACKET_HEAD_BYTES, 32 + SLOT_BYTES + 1)),
     Type.CLOSE: range(4, 4 + 1024 + 1),
 }
 

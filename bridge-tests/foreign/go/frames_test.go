@@ -22,7 +22,7 @@ func TestWelcomeTellsTheLimits(t *testing.T) {
 
 func TestAnotherProtocolVersionIsRefused(t *testing.T) {
 	c := connect(t, plain)
-	if status := c.greet(2, nil); status != VersionUnsupported {
+	if status := c.greet(99, nil); status != VersionUnsupported {
 		t.Fatalf("status %d", status)
 	}
 	c.mustEnd(VersionUnsupported)

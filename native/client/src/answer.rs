@@ -2,7 +2,7 @@
 
 use crate::error::ClientError;
 use crate::status::Status;
-use crate::wire::{HEADER_BYTES, Header, PATH_NODES_MAX, PAYLOAD_BYTES_MAX, SLOT_BYTES, VERSION, field, frame_type};
+use crate::wire::{HEADER_BYTES, Header, PATH_NODES_MAX, PAYLOAD_BYTES_MAX, SLOT_BYTES, field, frame_type};
 
 /// One answer of the server; borrows from the receiver's buffer until the next one is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Answer<'a> {
     Path(Path<'a>),
     /// The slot of a node.
     State(State<'a>),
+    /// SUBSCRIBE or UNSUBSCRIBE was carried out.
+    Subscribed(Subscribed),
     /// The server ends the session; nothing follows.
     Close {
         /// Why.
@@ -70,6 +72,17 @@ impl<'a> Path<'a> {
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = u32> + 'a {
         self.listed.chunks_exact(4).map(|bytes| u32::from_le_bytes(field(bytes, 0)))
     }
+}
+
+/// What the session is told of from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The frame answered.
+    pub counter: u64,
+    /// Changes after this revision come as updates.
+    pub revision: u64,
+    /// Nodes that the session is told of, all in all.
+    pub subscriptions: u32,
 }
 
 /// The slot that READ asked for.
@@ -167,6 +180,7 @@ pub(crate) fn first_frame(bytes: &[u8]) -> Result<Result<RawFrame<'_>, usize>, C
         frame_type::ACK | frame_type::REJECT => length == 8,
         frame_type::PATH => length >= 24 && length.is_multiple_of(4) && length <= 24 + 4 * PATH_NODES_MAX,
         frame_type::STATE => length == 8 + SLOT_BYTES,
+        frame_type::SUBSCRIBED => length == 16,
         frame_type::CLOSE => (4..=4 + crate::wire::TEXT_BYTES_MAX).contains(&length),
         other => return Err(broken(format!("frame type {other:#04x} is not one that a server sends"))),
     };
@@ -199,13 +213,18 @@ pub(crate) fn answer_of<'a>(frame: RawFrame<'a>, session: u32) -> Result<Answer<
             let slot = body.last_chunk::<SLOT_BYTES>().ok_or_else(|| broken("a STATE without slot".into()))?;
             Ok(Answer::State(State { counter, revision: u64::from_le_bytes(field(body, 0)), slot: Slot(slot) }))
         }
+        frame_type::SUBSCRIBED => Ok(Answer::Subscribed(Subscribed {
+            counter,
+            revision: u64::from_le_bytes(field(body, 0)),
+            subscriptions: u32::from_le_bytes(field(body, 8)),
+        })),
         frame_type::CLOSE => close_of(body).map(|(status, text)| Answer::Close { status, text }),
         _ => Err(broken("a second WELCOME".into())),
     }
 }
 
 /// The WELCOME in a whole frame; a CLOSE in its place is an error.
-pub(crate) fn welcome_of(frame: RawFrame<'_>) -> Result<WelcomeFrame, ClientError> {
+pub(crate) fn welcome_of(frame: RawFrame<'_>, version: u16) -> Result<WelcomeFrame, ClientError> {
     let RawFrame { header, body } = frame;
     match header.frame_type {
         frame_type::WELCOME => {}
@@ -227,7 +246,7 @@ pub(crate) fn welcome_of(frame: RawFrame<'_>) -> Result<WelcomeFrame, ClientErro
     if welcome.status != Status::OK {
         return Err(ClientError::Refused { status: welcome.status });
     }
-    if welcome.session == 0 || welcome.version != VERSION {
+    if welcome.session == 0 || welcome.version != version {
         return Err(broken(format!("WELCOME for session {} in version {}", welcome.session, welcome.version)));
     }
     Ok(welcome)
@@ -296,6 +315,13 @@ mod tests {
     }
 
     #[test]
+    fn subscriptions_are_confirmed() {
+        let bytes = unhex("31001000070000000b000000000000004d000000000000002c01000000000000");
+        let expected = Subscribed { counter: 11, revision: 77, subscriptions: 300 };
+        assert_eq!(decode(&bytes).unwrap(), Answer::Subscribed(expected));
+    }
+
+    #[test]
     fn paths_with_and_without_nodes() {
         let path = unhex(
             "21002400070000000b000000000000004d000000000000002c010000000000000300000000000000050000000800000006000000",
@@ -330,17 +356,17 @@ mod tests {
     #[test]
     fn welcome_is_taken_or_refused() {
         let bytes = unhex("0200180007000000000000000000000001000000800000002a0000000000000040420f0000010000");
-        let welcome = welcome_of(first_frame(&bytes).unwrap().unwrap()).unwrap();
+        let welcome = welcome_of(first_frame(&bytes).unwrap().unwrap(), 1).unwrap();
         assert_eq!((welcome.session, welcome.streams_max, welcome.revision), (7, 128, 42));
         assert_eq!((welcome.nodes_max, welcome.packet_max), (1_000_000, 256));
         let mut refused = bytes.clone();
         refused[4] = 0;
         refused[18] = 9;
-        let error = welcome_of(first_frame(&refused).unwrap().unwrap()).unwrap_err();
+        let error = welcome_of(first_frame(&refused).unwrap().unwrap(), 1).unwrap_err();
         assert_eq!(error.to_string(), "the server refused the session: UNAUTHORIZED (9)");
         let mut nobody = bytes.clone();
         nobody[4] = 0;
-        assert!(welcome_of(first_frame(&nobody).unwrap().unwrap()).is_err(), "session 0 with status OK");
+        assert!(welcome_of(first_frame(&nobody).unwrap().unwrap(), 1).is_err(), "session 0 with status OK");
     }
 
     #[test]
@@ -408,7 +434,7 @@ mod tests {
             }
             if let Ok(Ok(frame)) = first_frame(&bytes) {
                 let _ = answer_of(frame, frame.header.session);
-                let _ = welcome_of(frame);
+                let _ = welcome_of(frame, 1);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What can go wrong, in words that say what to do.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::status::Status;
 
@@ -9,7 +10,7 @@ use crate::status::Status;
 /// After [`Closed`](ClientError::Closed), [`Lost`](ClientError::Lost), [`ClosedHere`](ClientError::ClosedHere) and
 /// [`Protocol`](ClientError::Protocol) the session is over; the stream errors touch one stream only; the others leave
 /// everything as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ClientError {
     /// The trust anchor cannot be used.
     #[error("the trusted certificate cannot be used: {reason}")]
@@ -17,13 +18,47 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A setting of a client described by text is wrong.
+    #[error("{key}: {reason}")]
+    Setting {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client's own certificate or key cannot be used.
+    #[error("the client's certificate cannot be used: {reason}")]
+    Identity {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system gives no thread for the client.
+    #[error("cannot start the client's thread: {reason}")]
+    Thread {
+        /// The system's answer.
+        reason: String,
+    },
+    /// As many requests as may be are under way. The request was not sent.
+    #[error("{in_flight_max} requests are under way, as many as may be; wait for an answer")]
+    InFlightFull {
+        /// How many may be.
+        in_flight_max: usize,
+    },
+    /// A read or a route was refused.
+    #[error("the server refused the request: {status}")]
+    Rejected {
+        /// Why.
+        status: Status,
+        /// The node concerned.
+        node: u32,
+    },
     /// The UDP socket could not be opened.
     #[error("cannot open a UDP socket on {address}: {source}")]
     Bind {
         /// The local address asked for.
         address: SocketAddr,
         /// The system's answer.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// The handshake failed: wrong certificate, not a Lodestone server, or the server refused the connection.
     #[error("the handshake with {address} failed: {reason}")]

@@ -28,25 +28,43 @@
 //! # }
 //! ```
 //!
+//! [`EngineClient`] stays with its engine over lost connections, and is what most programs want: docs/clients.md tells how.
+//! With [`ClientOptions::updates`] a session can subscribe to nodes ([`StreamSender::queue_subscribe`]) and gets their
+//! states, as they are and after every change, from an [`UpdateReceiver`].
+//!
 //! Everything here runs inside a tokio runtime with time and IO enabled; one thread is enough.
 #![forbid(unsafe_code)]
+
+/// The Rust examples of docs/clients.md, so that they compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/clients.md")]
+pub struct ClientsPage;
 
 mod answer;
 #[doc(hidden)]
 pub mod command_line;
 mod datagram;
+mod engine;
 mod error;
+mod identity;
 mod session;
 mod status;
 mod stream;
 mod trust;
+mod updates;
 pub mod wire;
 
-pub use answer::{Ack, Answer, Path, Reject, Slot, State};
+pub use answer::{Ack, Answer, Path, Reject, Slot, State, Subscribed};
 pub use datagram::{DatagramReceiver, DatagramSender};
+pub use engine::{
+    Ask, ClientState, Completion, EngineAddress, EngineClient, EngineClientOptions, FoundRoute, IN_FLIGHT_LIMIT,
+    NodeState, Outcome, Pending, Read, Release, Reply, Request, RouteBetween,
+};
 pub use error::ClientError;
+pub use identity::ClientIdentity;
 pub use session::{Client, ClientOptions, Session, Welcome};
 pub use status::Status;
 pub use stream::{StreamReceiver, StreamSender};
 pub use trust::TrustAnchor;
+pub use updates::{Update, UpdateReceiver};
 pub use wire::Move;

@@ -11,20 +11,23 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::datagram::{DatagramReceiver, DatagramSender};
 use crate::error::ClientError;
+use crate::identity::ClientIdentity;
 use crate::stream::{StreamReceiver, StreamSender};
 use crate::trust::TrustAnchor;
-use crate::wire::{ALPN, VERSION, put_hello};
+use crate::updates::UpdateReceiver;
+use crate::wire::{ALPN, VERSION, VERSION_UPDATES, put_hello};
 
-/// The server's idle time-out; the client offers the same, so that neither waits longer than the other.
-const IDLE_TIMEOUT_MS: u32 = 30_000;
 /// How long [`Session::wait_idle`] waits for the server to confirm the close before it gives up.
 const CLOSE_WAIT_MS: u64 = 1_000;
 
 /// How a [`Client`] behaves towards the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// Interval of the packets that keep a quiet connection alive, in milliseconds; below the idle limit of 30,000.
+    /// Interval of the packets that keep a quiet connection alive, in milliseconds; below the idle limit.
     pub keep_alive_ms: u64,
+    /// A connection on which nothing comes for this long is lost, in milliseconds. The server's limit is 30,000; less finds
+    /// a dead path sooner, and takes a slow one for dead.
+    pub idle_timeout_ms: u32,
     /// Longest wait for WELCOME, in milliseconds.
     pub connect_timeout_ms: u64,
     /// Whether to look for larger packets than 1,200 bytes. Off saves two round trips of packets per connection.
@@ -36,16 +39,24 @@ pub struct ClientOptions {
     /// lost and comes again only after a time-out, so it should hold what all sessions of the socket receive while
     /// their tasks wait for a processor.
     pub socket_buffer_bytes: usize,
+    /// Whether a client that comes back shows its ticket of the last connection instead of being shown the certificate
+    /// again. Off for whoever measures whole handshakes.
+    pub resumption: bool,
+    /// Whether sessions can be told of changes: they speak protocol version 2 then, which older servers refuse.
+    pub updates: bool,
 }
 
 impl Default for ClientOptions {
     fn default() -> ClientOptions {
         ClientOptions {
             keep_alive_ms: 10_000,
+            idle_timeout_ms: 30_000,
             connect_timeout_ms: 10_000,
             path_mtu_discovery: true,
             initial_rtt_ms: 333,
             socket_buffer_bytes: 1 << 20,
+            resumption: true,
+            updates: false,
         }
     }
 }
@@ -56,6 +67,7 @@ pub struct Client {
     endpoint: Endpoint,
     server_name: Option<String>,
     connect_timeout_ms: u64,
+    version: u16,
 }
 
 impl Client {
@@ -70,7 +82,21 @@ impl Client {
         trust: &TrustAnchor,
         token: Option<&[u8]>,
     ) -> Result<Session, ClientError> {
-        let client = Client::bind(any_port_towards(address), trust, &ClientOptions::default())?;
+        Client::connect_with(address, trust, None, token, &ClientOptions::default()).await
+    }
+
+    /// Opens a session over a socket of its own, showing a certificate of the client to servers that ask for one.
+    ///
+    /// # Errors
+    /// Those of [`bind_as`](Client::bind_as) and [`open_session`](Client::open_session).
+    pub async fn connect_with(
+        address: SocketAddr,
+        trust: &TrustAnchor,
+        identity: Option<&ClientIdentity>,
+        token: Option<&[u8]>,
+        options: &ClientOptions,
+    ) -> Result<Session, ClientError> {
+        let client = Client::bind_as(any_port_towards(address), trust, identity, options)?;
         let opened = client.open_session(address, token).await;
         if let Err(ClientError::Refused { .. }) = opened {
             // Before the socket goes: the server holds the connection until it knows that its refusal has arrived.
@@ -87,14 +113,31 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn bind(local: SocketAddr, trust: &TrustAnchor, options: &ClientOptions) -> Result<Client, ClientError> {
-        let config = quic_config(trust, options)?;
-        let mut endpoint =
-            open_endpoint(local, options).map_err(|source| ClientError::Bind { address: local, source })?;
+        Client::bind_as(local, trust, None, options)
+    }
+
+    /// As [`bind`](Client::bind), for sessions that show a certificate of the client to servers that ask for one.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Client::bind), and [`ClientError::Identity`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn bind_as(
+        local: SocketAddr,
+        trust: &TrustAnchor,
+        identity: Option<&ClientIdentity>,
+        options: &ClientOptions,
+    ) -> Result<Client, ClientError> {
+        let config = quic_config(trust, identity, options)?;
+        let mut endpoint = open_endpoint(local, options)
+            .map_err(|source| ClientError::Bind { address: local, source: Arc::new(source) })?;
         endpoint.set_default_client_config(config);
         Ok(Client {
             endpoint,
             server_name: trust.server_name().map(str::to_owned),
             connect_timeout_ms: options.connect_timeout_ms,
+            version: if options.updates { VERSION_UPDATES } else { VERSION },
         })
     }
 
@@ -124,10 +167,10 @@ impl Client {
 
         let (mut send, receive) = connection.open_bi().await?;
         let mut hello = Vec::new();
-        put_hello(&mut hello, VERSION, token.unwrap_or(&[]))?;
+        put_hello(&mut hello, self.version, token.unwrap_or(&[]))?;
         send.write_all(&hello).await?;
         let mut receiver = StreamReceiver::new(receive, 0);
-        let frame = receiver.welcome().await?;
+        let frame = receiver.welcome(self.version).await?;
         let welcome = Welcome {
             session: frame.session,
             streams_max: frame.streams_max,
@@ -141,9 +184,11 @@ impl Client {
             DatagramSender::new(connection.clone(), welcome.session),
             DatagramReceiver::new(connection.clone(), welcome.session),
         );
+        let updates = UpdateReceiver::new(connection.clone(), welcome.session);
         Ok(Session {
             endpoint: self.endpoint.clone(),
             connection,
+            updates: Some(updates).filter(|_| self.version >= VERSION_UPDATES),
             welcome,
             first_stream: Some((sender, receiver)),
             datagrams: Some(datagrams),
@@ -191,6 +236,7 @@ pub struct Session {
     welcome: Welcome,
     first_stream: Option<(StreamSender, StreamReceiver)>,
     datagrams: Option<(DatagramSender, DatagramReceiver)>,
+    updates: Option<UpdateReceiver>,
     handshake: Duration,
     welcomed: Duration,
 }
@@ -220,6 +266,11 @@ impl Session {
     /// The two halves for datagrams; `None` after the first call, because a session has one datagram counter.
     pub fn take_datagrams(&mut self) -> Option<(DatagramSender, DatagramReceiver)> {
         self.datagrams.take()
+    }
+
+    /// What the session is told of; `None` after the first call, and without [`ClientOptions::updates`].
+    pub fn take_updates(&mut self) -> Option<UpdateReceiver> {
+        self.updates.take()
     }
 
     /// Opens another stream; waits while as many are open as the server allows.
@@ -273,7 +324,7 @@ fn open_endpoint(local: SocketAddr, options: &ClientOptions) -> io::Result<Endpo
 }
 
 /// The address to send from for reaching `address`.
-fn any_port_towards(address: SocketAddr) -> SocketAddr {
+pub(crate) fn any_port_towards(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -281,26 +332,37 @@ fn any_port_towards(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, 0)
 }
 
-fn quic_config(trust: &TrustAnchor, options: &ClientOptions) -> Result<quinn::ClientConfig, ClientError> {
+fn quic_config(
+    trust: &TrustAnchor,
+    identity: Option<&ClientIdentity>,
+    options: &ClientOptions,
+) -> Result<quinn::ClientConfig, ClientError> {
     let unusable = |reason: String| ClientError::TrustAnchor { reason };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| unusable(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(trust.verifier(provider)?)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(trust.verifier(provider)?);
+    let mut tls = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = identity.parts();
+            let refused = |error: rustls::Error| ClientError::Identity { reason: error.to_string() };
+            builder.with_client_auth_cert(chain, key).map_err(refused)?
+        }
+    };
     tls.alpn_protocols = vec![ALPN.to_vec()];
-    // The server refuses 0-RTT and a resumed handshake costs it as much as a full one (measured: 221 against 198 us),
-    // so tickets would only be stored, and handshake times of later connections would mean something else.
-    tls.resumption = rustls::client::Resumption::disabled();
+    if !options.resumption {
+        tls.resumption = rustls::client::Resumption::disabled();
+    }
     let quic = QuicClientConfig::try_from(tls).map_err(|error| unusable(error.to_string()))?;
 
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
+        .max_concurrent_uni_streams(VarInt::from_u32(u32::from(options.updates)))
+        .max_idle_timeout(Some(VarInt::from_u32(options.idle_timeout_ms).into()))
         .keep_alive_interval(Some(Duration::from_millis(options.keep_alive_ms)))
         .initial_rtt(Duration::from_millis(options.initial_rtt_ms));
     if !options.path_mtu_discovery {

@@ -8,6 +8,7 @@ use crate::error::ClientError;
 use crate::status::Status;
 use crate::wire::{
     CLIENT_FRAME_BYTES_MAX, Move, SERVER_FRAME_BYTES_MAX, put_close, put_move, put_read, put_release, put_route,
+    put_subscribe, put_unsubscribe,
 };
 
 /// Most bytes that wait in a sender for a flush: about 700 small moves. Beyond that, QUIC's own flow control is the
@@ -81,6 +82,23 @@ impl StreamSender {
             put_route(out, session, counter, source, target);
             Ok(())
         })
+    }
+
+    /// Queues a SUBSCRIBE to nodes (1 to 64), answered by [`Answer::Subscribed`]: all of them or none. Only for sessions
+    /// with [`updates`](crate::ClientOptions::updates); others are closed for it.
+    ///
+    /// # Errors
+    /// [`ClientError::BufferFull`], or [`ClientError::TooLong`] for the nodes; nothing is queued then.
+    pub fn queue_subscribe(&mut self, nodes: &[u32]) -> Result<u64, ClientError> {
+        self.queue(|out, session, counter| put_subscribe(out, session, counter, nodes))
+    }
+
+    /// Queues an UNSUBSCRIBE from nodes (at most 64; none: from all), answered by [`Answer::Subscribed`].
+    ///
+    /// # Errors
+    /// [`ClientError::BufferFull`], or [`ClientError::TooLong`] for the nodes; nothing is queued then.
+    pub fn queue_unsubscribe(&mut self, nodes: &[u32]) -> Result<u64, ClientError> {
+        self.queue(|out, session, counter| put_unsubscribe(out, session, counter, nodes))
     }
 
     /// Queues a CLOSE: the server applies the frames before it, answers nothing more and ends the session.
@@ -217,7 +235,7 @@ impl StreamReceiver {
     }
 
     /// The answer to HELLO; from here on answers must carry the session's number.
-    pub(crate) async fn welcome(&mut self) -> Result<WelcomeFrame, ClientError> {
+    pub(crate) async fn welcome(&mut self, version: u16) -> Result<WelcomeFrame, ClientError> {
         while !self.whole_frame_buffered()? {
             if !self.read_more().await? {
                 return Err(broken("the stream ended before WELCOME".into()));
@@ -227,7 +245,7 @@ impl StreamReceiver {
             return Err(broken("no WELCOME".into()));
         };
         self.start += crate::wire::HEADER_BYTES + frame.body.len();
-        let welcome = welcome_of(frame)?;
+        let welcome = welcome_of(frame, version)?;
         self.session = welcome.session;
         Ok(welcome)
     }

@@ -10,6 +10,8 @@ use crate::error::ClientError;
 pub const ALPN: &[u8] = b"lodestone/1";
 /// The protocol version of HELLO and WELCOME.
 pub const VERSION: u16 = 1;
+/// The version from which on there are updates.
+pub const VERSION_UPDATES: u16 = 2;
 /// Bytes of a frame header.
 pub const HEADER_BYTES: usize = 16;
 /// Bytes of the digest in a MOVE.
@@ -26,6 +28,10 @@ pub const TOKEN_BYTES_MAX: usize = 1024;
 pub const TEXT_BYTES_MAX: usize = 1024;
 /// Most nodes that one PATH lists.
 pub const PATH_NODES_MAX: usize = 8192;
+/// Most nodes that one SUBSCRIBE or UNSUBSCRIBE lists.
+pub const SUBSCRIBE_NODES_MAX: usize = 64;
+/// Bytes of an UPDATE's body before the slot.
+pub const UPDATE_HEAD_BYTES: usize = 32;
 /// Longest frame that a client sends, in bytes.
 pub const CLIENT_FRAME_BYTES_MAX: usize = HEADER_BYTES + 4 + TOKEN_BYTES_MAX;
 /// Longest frame that a server sends, in bytes (PATH).
@@ -55,6 +61,14 @@ pub mod frame_type {
     pub const READ: u8 = 0x28;
     /// The answer to READ.
     pub const STATE: u8 = 0x29;
+    /// Asks to be told of nodes.
+    pub const SUBSCRIBE: u8 = 0x30;
+    /// The answer to SUBSCRIBE and UNSUBSCRIBE.
+    pub const SUBSCRIBED: u8 = 0x31;
+    /// Asks to be told of nodes no more.
+    pub const UNSUBSCRIBE: u8 = 0x32;
+    /// What a node is now.
+    pub const UPDATE: u8 = 0x38;
     /// The session ends.
     pub const CLOSE: u8 = 0x7e;
 }
@@ -170,6 +184,29 @@ pub fn put_read(out: &mut Vec<u8>, session: u32, counter: u64, node: u32) {
 /// Appends ROUTE, the question for a shortest path.
 pub fn put_route(out: &mut Vec<u8>, session: u32, counter: u64, source: u32, target: u32) {
     put_pair(out, frame_type::ROUTE, 0, session, counter, [source, target]);
+}
+
+/// Appends SUBSCRIBE to nodes, at least one.
+///
+/// # Errors
+/// [`ClientError::TooLong`] for more than [`SUBSCRIBE_NODES_MAX`]; `out` is unchanged.
+pub fn put_subscribe(out: &mut Vec<u8>, session: u32, counter: u64, nodes: &[u32]) -> Result<(), ClientError> {
+    put_nodes(out, frame_type::SUBSCRIBE, session, counter, nodes)
+}
+
+/// Appends UNSUBSCRIBE from nodes; from all where none is named.
+///
+/// # Errors
+/// [`ClientError::TooLong`] for more than [`SUBSCRIBE_NODES_MAX`]; `out` is unchanged.
+pub fn put_unsubscribe(out: &mut Vec<u8>, session: u32, counter: u64, nodes: &[u32]) -> Result<(), ClientError> {
+    put_nodes(out, frame_type::UNSUBSCRIBE, session, counter, nodes)
+}
+
+fn put_nodes(out: &mut Vec<u8>, frame_type: u8, session: u32, counter: u64, nodes: &[u32]) -> Result<(), ClientError> {
+    let length = checked_length("list of nodes", 4 * nodes.len(), 4 * SUBSCRIBE_NODES_MAX)?;
+    out.extend_from_slice(&Header { frame_type, flags: 0, length, session, counter }.encode());
+    nodes.iter().for_each(|node| out.extend_from_slice(&node.to_le_bytes()));
+    Ok(())
 }
 
 /// Appends CLOSE.

@@ -57,6 +57,7 @@ async fn answers_until(receiver: &mut StreamReceiver, counter: u64) -> Vec<Strin
                     slot.payload()
                 ));
             }
+            Answer::Subscribed(subscribed) => seen.push(format!("subscribed to {}", subscribed.subscriptions)),
             Answer::Close { status, text } => panic!("closed: {status} {text}"),
         }
     }

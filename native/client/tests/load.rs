@@ -46,13 +46,21 @@ impl Bench {
     }
 
     fn command(&self, more: &str) -> Command {
+        let mut command = self.command_without_map(more);
+        command.arg("--map").arg(self.path("map.lsg"));
+        command
+    }
+
+    async fn run_without_map(&self, more: &str) -> Output {
+        self.command_without_map(more).output().await.unwrap()
+    }
+
+    fn command_without_map(&self, more: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lodestone-load"));
         command
             .args(["--target", &self.server.address.to_string()])
             .arg("--certificate")
             .arg(self.path("server.pem"))
-            .arg("--map")
-            .arg(self.path("map.lsg"))
             .arg("--report")
             .arg(self.path("report.json"))
             .args(more.split_whitespace())
@@ -197,4 +205,25 @@ async fn a_refused_token_names_the_status() {
     let output = bench.run(&more).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("UNAUTHORIZED (9)"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn a_grid_needs_no_map_and_the_histogram_holds_every_move() {
+    let bench = Bench::new(Script::default(), 50);
+    let histogram = bench.path("latency.hgrm");
+    let more = format!(
+        "--connections 3 --rate 200 --seconds 2 --nodes 100-199 --progress --histogram {}",
+        histogram.display()
+    );
+    let output = bench.run_without_map(&more).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("moves/s  p50"), "{}", stderr(&output));
+    let text = std::fs::read_to_string(histogram).unwrap();
+    let last = text.lines().rfind(|line| !line.starts_with('#')).unwrap();
+    let done = stdout_lines(&output).pop().unwrap();
+    let total = last.split_whitespace().nth(2).unwrap();
+    assert!(done.contains(&format!("\"moves_acked\":{total},")), "{last}: {done}");
+
+    let beyond = bench.run_without_map(&format!("--connections 1 --nodes 900-{NODES_MAX}")).await;
+    assert!(stderr(&beyond).contains("beyond the server's last node, 999"), "{}", stderr(&beyond));
 }

@@ -55,6 +55,7 @@ async fn pipelined_frames_are_answered_in_any_pieces() {
                 Answer::Reject(reject) => format!("reject {} {}", reject.counter, reject.status),
                 Answer::Path(path) => format!("path {} ends {:?}", path.nodes().len(), path.nodes().last()),
                 Answer::State(state) => format!("state of {}", state.slot.source()),
+                Answer::Subscribed(subscribed) => format!("subscribed to {}", subscribed.subscriptions),
                 Answer::Close { .. } => "close".to_owned(),
             });
         }

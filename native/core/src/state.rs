@@ -181,7 +181,7 @@ impl<E: EdgeStore> StateWith<E> {
                     (source_of(record.packet), self.apply_move(&record.head, record.packet, self.places[index]))
                 }
                 RecordKind::Release => (record.head.node, self.apply_release(&record.head)),
-                RecordKind::Route | RecordKind::Read => unreachable!("a batch holds MOVEs and RELEASEs only"),
+                _ => unreachable!("a batch holds MOVEs and RELEASEs only"),
             };
             accepted += u32::from(result.is_ok());
             *outcome = Outcome { status: result.err().unwrap_or(Status::Ok), node };

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, RouteStatus, WATCH_CHANGES_MAX, WatchConfig};
 use lodestone_core::{BATCH_RECORDS_MAX, EdgeChange, Outcome, State, StateConfig, TenantQuota};
 use lodestone_memory::events::Event;
+use lodestone_memory::outbox::{Outbox, Subscriptions};
 use lodestone_memory::page::PAGE_BYTES;
 use lodestone_memory::{
     CounterId, HistogramId, Page, PagePool, RecordHead, RecordKind, Region, RegionOptions, RegionPlace, Status,
@@ -51,6 +52,21 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn telling_subscribers_of_changes_takes_no_memory() {
+    let (table, outbox) = (Subscriptions::new(1_000).unwrap(), Outbox::default());
+    (0..1_000).for_each(|entry| table.begin(entry, entry));
+    let before = calls();
+    for round in 0..20 {
+        (0..1_000).for_each(|entry| _ = table.mark(entry, &outbox));
+        while let Some(news) = table.news(&outbox) {
+            news.sent(round);
+        }
+    }
+    assert_eq!(calls(), before);
+    assert!((0..1_000).all(|entry| table.has_seen(entry, 19)));
+}
 
 #[test]
 fn the_counter_counts() {

@@ -215,6 +215,8 @@ impl Reader {
                     problem(path, format!("found {}; allowed is a folder that exists", folder.display()))
                 }
             }
+            Shape::File if matches!(&node.value, Value::Scalar { text, .. } if text.is_empty()) => self.put(path, ""),
+            Shape::File => self.file(path, node),
             Shape::Certificate => self.certificate(path, node),
             Shape::Auth => self.auth(path, node),
         }
@@ -298,10 +300,15 @@ impl Reader {
         let Some(files) = self.word_or_fields(path, node, "self_signed", &names, allowed)? else { return Ok(()) };
         for (name, file) in names.iter().zip(files) {
             let place = format!("{path}.{name}");
-            self.path(&place, file, "the path of a PEM file")?;
-            if !self.values.get(&place).is_some_and(|file| Path::new(file).is_file()) {
-                return problem(&place, "allowed is a file that exists and can be read");
-            }
+            self.file(&place, file)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &str, node: &Node) -> Result<(), Problem> {
+        self.path(path, node, "the path of a PEM file")?;
+        if !self.values.get(path).is_some_and(|file| Path::new(file).is_file()) {
+            return problem(path, "allowed is a file that exists and can be read");
         }
         Ok(())
     }

@@ -90,6 +90,8 @@ fn nested_values_are_refused_with_their_own_place() {
             "transport.certificate.certificate_file",
             2,
         ),
+        ("transport:\n  client_ca_file: no.pem\n", "transport.client_ca_file", 2),
+        ("transport:\n  client_certificates: required\n", "transport.client_ca_file", 1),
         ("runtime:\n  shared_region: anonymous\n", "runtime.shared_region", 2),
     ] {
         let (found_key, found_line, text) = refusal_of(yaml);

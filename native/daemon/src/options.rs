@@ -23,6 +23,8 @@ When it takes connections it prints one line:
 Java reads the engine with Engine.attach(Path.of(\"FILE of region\")), or the folder it lies in.
 
 SIGTERM and SIGINT end it: clients are told, what was accepted is committed, the region's file is removed.
+SIGHUP reads the file again and takes up transport.certificate, transport.client_certificates, transport.client_ca_file and
+transport.auth, all of it or, when something is wrong, nothing; standard error says which. Clients stay connected.
 An engine that failed stays readable until then; standard error says why it failed. It also has the engine's log, one
 record a line, from the level log.level of the configuration on.
 

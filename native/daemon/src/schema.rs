@@ -20,6 +20,8 @@ pub(crate) enum Shape {
     Numbers,
     /// A folder, relative to the file.
     Folder,
+    /// The path of a file, relative to the file, or nothing.
+    File,
     /// `self_signed`, or a block with the names of two files.
     Certificate,
     /// `none`, or a block with a list of keys.
@@ -68,6 +70,7 @@ fn add(shapes: &mut BTreeMap<String, Shape>, prefix: &str, node: &Node) {
 fn shape_of(path: &str, value: &Node) -> Shape {
     match (path, &value.value) {
         ("transport.certificate", _) => Shape::Certificate,
+        ("transport.client_ca_file", _) => Shape::File,
         ("transport.auth", _) => Shape::Auth,
         ("runtime.shared_region_directory", _) => Shape::Folder,
         (_, Value::Scalar { kind, .. }) => Shape::Scalar(*kind),
@@ -93,6 +96,8 @@ mod tests {
             ("runtime.pin_cores", Shape::Numbers),
             ("runtime.shared_region_directory", Shape::Folder),
             ("transport.certificate", Shape::Certificate),
+            ("transport.client_certificates", Shape::Scalar(Kind::Text)),
+            ("transport.client_ca_file", Shape::File),
             ("transport.auth", Shape::Auth),
             ("ci_native_integration", Shape::Scalar(Kind::Flag)),
         ] {

@@ -37,7 +37,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), String> {
     let log =
         LogLines::start(engine.log().reader(0)).map_err(|error| format!("cannot start the log's thread: {error}"));
     let served = log.and_then(|log| {
-        let served = run(&engine, &loaded, options.graph.as_deref(), &mut signals);
+        let served = run(&engine, &loaded, options, &mut signals);
         engine.close();
         log.end();
         served
@@ -46,11 +46,11 @@ pub(crate) fn serve(options: &Options) -> Result<(), String> {
     served
 }
 
-fn run(engine: &Engine, loaded: &Loaded, graph: Option<&Path>, signals: &mut Signals) -> Result<(), String> {
+fn run(engine: &Engine, loaded: &Loaded, options: &Options, signals: &mut Signals) -> Result<(), String> {
     let certificate = CertificateFile::of(engine, loaded.certificate.as_deref()).map_err(|error| {
         format!("cannot write the certificate for clients: {error}; make the folder for temporary files writable")
     })?;
-    if let Some(graph) = graph {
+    if let Some(graph) = &options.graph {
         load(engine, graph, signals)?;
     }
     if !signals.came_within(AT_ONCE) {
@@ -58,6 +58,9 @@ fn run(engine: &Engine, loaded: &Loaded, graph: Option<&Path>, signals: &mut Sig
     }
     let mut failed = false;
     while !signals.came_within(LOOK) {
+        if signals.hung_up() {
+            tell(&reload(engine, options));
+        }
         if !failed && let Some(text) = engine.poison_text() {
             failed = true;
             let revision = engine.revision();
@@ -68,6 +71,20 @@ fn run(engine: &Engine, loaded: &Loaded, graph: Option<&Path>, signals: &mut Sig
     }
     // The text once more, as the reason for the exit status: a log may have been cut in between.
     engine.poison_text().map_or(Ok(()), |text| Err(format!("the engine had failed: {text}")))
+}
+
+/// Reads the configuration again and takes up what it says of certificates and tokens; in words, what became of it.
+fn reload(engine: &Engine, options: &Options) -> String {
+    let loaded = config::load(&options.config, options.port).map_err(|refusal| refusal.to_string());
+    let reloaded =
+        loaded.and_then(|loaded| engine.reload_identity(&loaded.flat).map_err(|error| loaded.explain(&error)));
+    match reloaded {
+        Ok(()) => {
+            let hex: String = engine.certificate().1.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("certificate and token keys were read again; certificate SHA-256 {hex}")
+        }
+        Err(problem) => format!("certificate and token keys stay as they were: {problem}"),
+    }
 }
 
 /// A load that a signal ends.

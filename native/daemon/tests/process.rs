@@ -90,6 +90,17 @@ impl Daemon {
         err
     }
 
+    /// The next line of standard error, of a process that goes on.
+    fn line_of_err(&mut self) -> String {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while byte != *b"\n" {
+            // No more at once than is wanted: the rest is for who asks later.
+            self.child.stderr.as_mut().unwrap().read_exact(&mut byte).unwrap();
+            line.extend(byte);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
     fn signal(&self, signal: Signal) {
         // A process that has ended by itself is not waited for yet, so the number is still its own.
         kill_process(Pid::from_child(&self.child), signal).unwrap();
@@ -226,6 +237,67 @@ fn a_graph_is_loaded_before_the_ready_line() {
     let end = daemon.end();
     assert_eq!(end.status, Some(0));
     assert!(end.err.contains("two.arcs: 2 arcs in "), "{}", end.err);
+}
+
+#[test]
+fn a_hangup_takes_up_a_good_certificate_and_keys_and_refuses_bad_ones() {
+    let home = Home::new("transport: {certificate: {certificate_file: chain.pem, key_file: key.pem}}\n");
+    let renew = || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(home.path("chain.pem"), made.cert.pem()).unwrap();
+        fs::write(home.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    };
+    renew();
+    let mut daemon = home.start(&["--port", "0"]);
+    let [.., region] = daemon.ready();
+    let mut log = Vec::new();
+    let mut hangup = || {
+        daemon.signal(Signal::HUP);
+        loop {
+            let line = daemon.line_of_err();
+            if line.starts_with("lodestoned: ") {
+                return line;
+            }
+            log.push(line);
+        }
+    };
+    let first = hangup();
+    assert!(first.contains("were read again; certificate SHA-256 "), "{first}");
+    renew();
+    let second = hangup();
+    assert!(second.contains("were read again") && second != first, "{second}");
+    fs::write(home.path("key.pem"), "no key").unwrap();
+    let refused = hangup();
+    assert!(refused.contains("stay as they were: key file") && refused.contains("key.pem"), "{refused}");
+    renew();
+    let good = fs::read_to_string(home.path("config.yaml")).unwrap();
+    let more = format!(
+        "transport: {{certificate: self_signed, auth: {{keys: [{{id: 1, secret_hex: {}}}]}}}}",
+        "5a".repeat(32)
+    );
+    let changed = good.replace("transport: {certificate: {certificate_file: chain.pem, key_file: key.pem}}", &more);
+    fs::write(home.path("config.yaml"), changed.replace("secret_hex: 5a5a", "secret_hex: zz5a")).unwrap();
+    let refused = hangup();
+    assert!(
+        refused.contains("stay as they were: ") && refused.contains("config.yaml:5: transport.auth.keys.0"),
+        "{refused}"
+    );
+    assert!(!refused.contains("5a5a"), "a secret in a message");
+    fs::write(home.path("config.yaml"), changed).unwrap();
+    assert!(hangup().contains("were read again"));
+    // Counters 50 and 51; the section of counters is the first.
+    let counters = word_at(Path::new(&region), 64 + 8) as usize;
+    assert_eq!([50, 51].map(|place| word_at(Path::new(&region), counters + 8 * place)), [3, 1]);
+    daemon.signal(Signal::TERM);
+    let end = daemon.end();
+    assert_eq!(end.status, Some(0));
+    log.extend(end.log);
+    for wanted in [
+        "INFO  transport::server: certificate and token keys were taken up anew",
+        "WARN  transport::server: certificate",
+    ] {
+        assert!(log.iter().any(|line| line.contains(wanted)), "no {wanted:?} in {log:?}");
+    }
 }
 
 #[test]

@@ -71,6 +71,12 @@ enum LodestoneStatus
   LODESTONE_STATUS_TIMEOUT = 109,
   // Every watch is in use.
   LODESTONE_STATUS_WATCHES_FULL = 110,
+  // The connection of a client was lost, or closed by the server, for good.
+  LODESTONE_STATUS_CONNECTION_LOST = 120,
+  // The handshake of a client failed: another certificate, no Lodestone server, or the server refused it.
+  LODESTONE_STATUS_HANDSHAKE = 121,
+  // A client's connection broke after the request was sent: whether it was applied cannot be told.
+  LODESTONE_STATUS_IN_DOUBT = 122,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -89,6 +95,65 @@ typedef struct LodestoneError {
   // UTF-8: what went wrong, where, and what to do.
   uint8_t text[1016];
 } LodestoneError;
+
+// One request of a client.
+typedef struct LodestoneRequest {
+  // The caller's name for it; its completion carries the same.
+  uint64_t id;
+  // 0x10 MOVE, 0x18 RELEASE, 0x20 ROUTE, 0x28 READ.
+  uint8_t kind;
+  // 0.
+  uint8_t reserved[7];
+  // Of a MOVE the packet of the wire contract; of a RELEASE and READ its first four bytes, the node; of a ROUTE its first
+  // eight, source and target.
+  uint8_t packet[256];
+} LodestoneRequest;
+
+// What became of a request.
+typedef struct LodestoneCompletion {
+  // The request's.
+  uint64_t id;
+  // A revision that holds the move; that of the state or the graph for a READ or ROUTE.
+  uint64_t revision;
+  // Of a ROUTE: sum of the weights; `UINT64_MAX` where there is no path.
+  uint64_t distance;
+  // Of a ROUTE: nodes on the path, both ends included; 0 where there is none.
+  uint64_t nodes_total;
+  // Of a ROUTE: where its nodes begin among those that were written.
+  uint32_t nodes_first;
+  // Of a ROUTE: how many were written.
+  uint32_t nodes_listed;
+  // A `LodestoneStatus`: `OK`; why it was refused; `IN_DOUBT`; or why the client ended.
+  uint32_t status;
+  // The node concerned, when it was refused.
+  uint32_t node;
+  // The request's.
+  uint8_t kind;
+  // 1 when the server answered or its answer was found out; 0 when the client ended first.
+  uint8_t answered;
+  // 0.
+  uint8_t reserved[6];
+  // Of a READ: the slot, all zero where the node has none.
+  uint8_t slot[256];
+} LodestoneCompletion;
+
+// What a client is doing.
+typedef struct LodestoneClientInfo {
+  // The revision of the last acknowledgement.
+  uint64_t revision;
+  // Connections made after the first.
+  uint64_t reconnects;
+  // Rollbacks that the server told of.
+  uint64_t rollbacks;
+  // The session's number, of the last connection.
+  uint32_t session;
+  // Nodes are numbered below this.
+  uint32_t nodes_max;
+  // Requests under way.
+  uint32_t in_flight;
+  // 0 connected, 1 reconnecting, 2 ended.
+  uint32_t state;
+} LodestoneClientInfo;
 
 // What an open engine is.
 typedef struct LodestoneDescription {
@@ -279,6 +344,87 @@ extern "C" {
 // FNV-1a (64 bits) of the bytes of the C header that this library was built with. Bindings made from another header
 // must not go on.
 uint64_t lodestone_abi_fingerprint(void);
+
+// Opens a session with an engine elsewhere and writes the client's number, never 0, to `client`. `settings` are UTF-8 lines
+// `key=value`: `address`, `trust_pem_hex` or `fingerprint`, `server_name`, `identity_pem_hex`, `identity_key_pem_hex`,
+// `token_hex`, `in_flight_max`, `sole_writer`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`,
+// `keep_alive_ms`, `resumption`. Returns once the session is open; the client has a thread of its own.
+//
+// # Safety
+// `settings` points to `settings_bytes` bytes, `client` to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_open(const uint8_t *settings,
+                              uint64_t settings_bytes,
+                              uint64_t *client,
+                              struct LodestoneError *error);
+
+// Sends requests in their order, up to 4,096 at once, and never waits. `taken` is how many were taken: fewer than `count`
+// when `in_flight_max` are under way or not fetched yet. Each taken one is answered once, by a completion with its `id`.
+// What is wrong with a request is an error, and those before it are taken.
+//
+// # Safety
+// `requests` points to `count` requests, `taken` to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_submit(uint64_t client,
+                                const struct LodestoneRequest *requests,
+                                uint32_t count,
+                                uint32_t *taken,
+                                struct LodestoneError *error);
+
+// Fetches what became of requests, at most `capacity`, and waits up to `timeout_ms` for the first. The nodes of routes go
+// to `nodes`, one list behind the other; a completion whose list finds no more room stays for the next call, unless it is
+// the first: then its list is cut. Several threads may fetch; each completion is fetched once. When the client has ended
+// and nothing is left, the status says why: `CLOSED` when it was closed.
+//
+// # Safety
+// `out` points to room for `capacity` completions, `nodes` to room for `nodes_capacity` numbers, `count` to a number;
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_poll(uint64_t client,
+                              struct LodestoneCompletion *out,
+                              uint32_t capacity,
+                              uint32_t *nodes,
+                              uint32_t nodes_capacity,
+                              uint64_t timeout_ms,
+                              uint32_t *count,
+                              struct LodestoneError *error);
+
+// Writes what the client is doing.
+//
+// # Safety
+// `out` points to a `LodestoneClientInfo`; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_describe(uint64_t client,
+                                  struct LodestoneClientInfo *out,
+                                  struct LodestoneError *error);
+
+// Why the client has ended, as a status and the text of `error`; `OK` while it has not.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_reason(uint64_t client, struct LodestoneError *error);
+
+// Shows this token at the next connection; none where `token_bytes` is 0.
+//
+// # Safety
+// `token` points to `token_bytes` bytes; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_token(uint64_t client,
+                               const uint8_t *token,
+                               uint64_t token_bytes,
+                               struct LodestoneError *error);
+
+// Ends the client: takes no more requests, waits up to `wait_ms` for the answers of those under way, and closes the
+// session. What is not answered by then ends with `CLOSED`. What became of everything can still be fetched.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_close(uint64_t client,
+                               uint64_t wait_ms,
+                               struct LodestoneError *error);
+
+// Gives the client back; one that was not closed is closed at once. The number 0, and one given back before, are allowed
+// and do nothing.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_free(uint64_t client,
+                              struct LodestoneError *error);
 
 // Opens an engine with a configuration of UTF-8 lines `key=value` and writes its number, never 0, to `engine`.
 // Returns once moves are taken.
@@ -489,6 +635,26 @@ int32_t lodestone_session_close(uint64_t engine,
 // # Safety
 // `error` is null or points to a `LodestoneError`.
 int32_t lodestone_token_revoke(uint64_t engine, uint64_t nonce, struct LodestoneError *error);
+
+// Revokes the token of this session, as `lodestone_token_revoke` does; a session without a token is closed alone. No such
+// session: `INVALID_ARGUMENT`.
+//
+// # Safety
+// `error` is null or points to a `LodestoneError`.
+int32_t lodestone_session_revoke(uint64_t engine,
+                                 uint32_t session,
+                                 struct LodestoneError *error);
+
+// Takes up the certificate, the authorities of clients and the token keys of a configuration, UTF-8 lines `key=value` as
+// for `lodestone_engine_open`, all or nothing. The files that it names are read anew; its other keys are checked and
+// change nothing. Sessions that are open stay so.
+//
+// # Safety
+// `config` points to `config_bytes` bytes; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_identity_reload(uint64_t engine,
+                                  const uint8_t *config,
+                                  uint64_t config_bytes,
+                                  struct LodestoneError *error);
 
 // Takes the state back to `revision`. Outside the window: `OUT_OF_WINDOW`, nothing changed.
 //

@@ -76,11 +76,12 @@ pub unsafe extern "C" fn lodestone_engine_describe(
         out.nodes_max = description.nodes_max;
         out.slots_max = description.slots_max;
         out.quic_port = description.address.port();
-        out.fingerprint = description.fingerprint;
+        let (certificate_pem, fingerprint) = engine.certificate();
+        out.fingerprint = fingerprint;
         out.address_length = copy_text(&description.address.to_string(), &mut out.address) as u16;
         let path = description.region_path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         out.region_path_length = copy_text(&path, &mut out.region_path) as u16;
-        out.certificate_length = copy_text(&description.certificate_pem, &mut out.certificate) as u16;
+        out.certificate_length = copy_text(&certificate_pem, &mut out.certificate) as u16;
         Ok(())
     };
     // SAFETY: the caller promises that `error` is null or its own.

@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use crate::client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneRequest};
 use crate::edge::{guard, output};
 use crate::types::{
     LodestoneDescription, LodestoneError, LodestoneHash, LodestoneLayout, LodestoneLoad, LodestoneMove,
@@ -54,6 +55,11 @@ layouts! {
         from_revision, to_revision, records, nanoseconds, hash_low, hash_high, branch, edges, within_sla,
     }
     LodestoneHash { revision, hash_low, hash_high }
+    LodestoneRequest { id, kind, reserved, packet }
+    LodestoneCompletion {
+        id, revision, distance, nodes_total, nodes_first, nodes_listed, status, node, kind, answered, reserved, slot,
+    }
+    LodestoneClientInfo { revision, reconnects, rollbacks, session, nodes_max, in_flight, state }
     LodestoneSession {
         session, tenant, node_first, node_last, connected_unix_ms, frames, address_length, reserved, address,
     }
@@ -95,6 +101,6 @@ mod tests {
             assert_eq!(end, whole.bytes, "padding at the end of {}", String::from_utf8_lossy(&whole.name));
             structs += 1;
         }
-        assert_eq!(structs, 12);
+        assert_eq!(structs, 15);
     }
 }

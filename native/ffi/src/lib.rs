@@ -6,6 +6,8 @@
 //! number that outlived its engine is refused and never followed.
 
 mod abi;
+mod client;
+mod client_types;
 mod edge;
 mod engine;
 mod graph;
@@ -21,6 +23,11 @@ mod watches;
 mod words;
 
 pub use abi::lodestone_abi_fingerprint;
+pub use client::{
+    lodestone_client_close, lodestone_client_describe, lodestone_client_free, lodestone_client_open,
+    lodestone_client_poll, lodestone_client_reason, lodestone_client_submit, lodestone_client_token,
+};
+pub use client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneRequest};
 pub use engine::{lodestone_engine_close, lodestone_engine_describe, lodestone_engine_open};
 pub use graph::{lodestone_graph_load, lodestone_graph_put, lodestone_route_find};
 pub use layout::lodestone_layout_list;
@@ -29,7 +36,10 @@ pub use load::{
 };
 pub use moves::lodestone_moves_submit;
 pub use routes::{lodestone_routes_await, lodestone_routes_cancel, lodestone_routes_find};
-pub use sessions::{lodestone_session_close, lodestone_sessions_list, lodestone_token_revoke};
+pub use sessions::{
+    lodestone_identity_reload, lodestone_session_close, lodestone_session_revoke, lodestone_sessions_list,
+    lodestone_token_revoke,
+};
 pub use state::{lodestone_revision_find, lodestone_state_hash, lodestone_state_rollback, lodestone_state_verify};
 pub use types::{
     LodestoneDescription, LodestoneError, LodestoneHash, LodestoneLayout, LodestoneLoad, LodestoneMove,

@@ -1,8 +1,8 @@
 //! Sessions and tokens.
 
-use crate::edge::{copy_text, guard, output, outputs};
+use crate::edge::{Failure, copy_text, guard, inputs, output, outputs};
 use crate::handles;
-use crate::types::{LodestoneError, LodestoneSession};
+use crate::types::{LodestoneError, LodestoneSession, LodestoneStatus};
 
 /// Writes the first `capacity` live sessions and, to `total`, how many there are.
 ///
@@ -63,6 +63,43 @@ pub unsafe extern "C" fn lodestone_session_close(engine: u64, session: u32, erro
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lodestone_token_revoke(engine: u64, nonce: u64, error: *mut LodestoneError) -> i32 {
     let body = || Ok(handles::get(engine)?.revoke_token(nonce)?);
+    // SAFETY: the caller promises that `error` is null or its own.
+    unsafe { guard(error, body) }
+}
+
+/// Revokes the token of this session, as `lodestone_token_revoke` does; a session without a token is closed alone. No such
+/// session: `INVALID_ARGUMENT`.
+///
+/// # Safety
+/// `error` is null or points to a `LodestoneError`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lodestone_session_revoke(engine: u64, session: u32, error: *mut LodestoneError) -> i32 {
+    let body = || Ok(handles::get(engine)?.revoke_session(session)?);
+    // SAFETY: the caller promises that `error` is null or its own.
+    unsafe { guard(error, body) }
+}
+
+/// Takes up the certificate, the authorities of clients and the token keys of a configuration, UTF-8 lines `key=value` as
+/// for `lodestone_engine_open`, all or nothing. The files that it names are read anew; its other keys are checked and
+/// change nothing. Sessions that are open stay so.
+///
+/// # Safety
+/// `config` points to `config_bytes` bytes; `error` is null or points to a `LodestoneError`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lodestone_identity_reload(
+    engine: u64,
+    config: *const u8,
+    config_bytes: u64,
+    error: *mut LodestoneError,
+) -> i32 {
+    let body = || {
+        // SAFETY: the caller promises `config_bytes` bytes that stay as they are during the call.
+        let config = unsafe { inputs(config, config_bytes, "config") }?;
+        let text = std::str::from_utf8(config).map_err(|error| {
+            Failure::new(LodestoneStatus::Config, format_args!("the configuration is not UTF-8: {error}"))
+        })?;
+        Ok(handles::get(engine)?.reload_identity(text)?)
+    };
     // SAFETY: the caller promises that `error` is null or its own.
     unsafe { guard(error, body) }
 }

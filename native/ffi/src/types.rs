@@ -64,6 +64,12 @@ pub enum LodestoneStatus {
     Timeout = 109,
     /// Every watch is in use.
     WatchesFull = 110,
+    /// The connection of a client was lost, or closed by the server, for good.
+    ConnectionLost = 120,
+    /// The handshake of a client failed: another certificate, no Lodestone server, or the server refused it.
+    Handshake = 121,
+    /// A client's connection broke after the request was sent: whether it was applied cannot be told.
+    InDoubt = 122,
 }
 
 /// Why a call failed.

@@ -118,6 +118,18 @@ counter_ids! {
     LogRecords = 47 "log_records",
     /// Log records dropped, since a writer a whole lap ahead of them had not finished.
     LogRecordsLost = 48 "log_records_lost",
+    /// Tickets of earlier connections that were taken: handshakes without certificates.
+    HandshakesResumed = 49 "handshakes_resumed",
+    /// Times that certificate, authorities and token keys were taken up anew.
+    IdentityReloads = 50 "identity_reloads",
+    /// Times that this was refused and the old ones went on.
+    IdentityReloadsRefused = 51 "identity_reloads_refused",
+    /// UPDATEs handed to the streams of sessions.
+    UpdatesSent = 52 "updates_sent",
+    /// Changes that found their node waiting for the session already: one UPDATE tells of both.
+    UpdatesCoalesced = 53 "updates_coalesced",
+    /// Nodes that sessions are told of, each counted once for each session: now.
+    SubscriptionsLive = 54 "subscriptions_live",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

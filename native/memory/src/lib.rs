@@ -16,6 +16,7 @@ pub mod huge;
 pub mod layout;
 pub mod log;
 pub mod nodes;
+pub mod outbox;
 pub mod page;
 #[cfg(not(all(loom, test)))]
 pub mod region;

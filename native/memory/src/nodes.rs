@@ -83,6 +83,17 @@ impl NodeTable {
     }
 }
 
+/// A node and its slot as they were at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeLook {
+    /// Even; equal sequences of a node mean equal states, but for the wrap after 2^31 changes.
+    pub sequence: u32,
+    /// What the table says.
+    pub node: Node,
+    /// The slot, all zero where there is none.
+    pub image: SlotImage,
+}
+
 /// The node changed on every look; nothing was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeBusy;
@@ -107,6 +118,19 @@ impl NodeReader {
     /// # Errors
     /// [`NodeBusy`] when the node changed on each of [`READ_ATTEMPTS_MAX`] looks.
     pub fn read(&self, node: u32) -> Result<(Node, SlotImage), NodeBusy> {
+        self.look(node).map(|look| (look.node, look.image))
+    }
+
+    /// The node's sequence, which every change of node or slot raises by two.
+    pub fn sequence(&self, node: u32) -> u32 {
+        (self.words[node as usize * 2].load(Ordering::Acquire) >> 32) as u32
+    }
+
+    /// As [`NodeReader::read`], with the sequence that tells this state from every other one of the node.
+    ///
+    /// # Errors
+    /// [`NodeBusy`] when the node changed on each of [`READ_ATTEMPTS_MAX`] looks.
+    pub fn look(&self, node: u32) -> Result<NodeLook, NodeBusy> {
         let entry = &self.words[node as usize * 2..][..2];
         for _ in 0..READ_ATTEMPTS_MAX {
             let before = entry[0].load(Ordering::Acquire);
@@ -116,7 +140,8 @@ impl NodeReader {
                 let image = if slot == SLOT_NONE { [0; SLOT_WORDS] } else { self.slots.load(slot) };
                 fence(Ordering::Acquire);
                 if entry[0].load(Ordering::Relaxed) == before {
-                    return Ok((Node { slot, version }, image));
+                    let sequence = (before >> 32) as u32;
+                    return Ok(NodeLook { sequence, node: Node { slot, version }, image });
                 }
             }
             look_again();
@@ -167,6 +192,8 @@ mod tests {
         }
         enough.store(true, Ordering::Relaxed);
         writer.join().unwrap();
-        assert_eq!(reader.read(3).unwrap().0.version, done.load(Ordering::Relaxed));
+        let (last, changes) = (reader.look(3).unwrap(), done.load(Ordering::Relaxed));
+        assert_eq!((last.node.version, u64::from(last.sequence)), (changes, 2 * changes));
+        assert_eq!(reader.sequence(3), last.sequence);
     }
 }

@@ -38,6 +38,12 @@ pub enum RecordKind {
     Route,
     /// Read the slot of `node`.
     Read,
+    /// The session `argument` wants to be told of the nodes in the packet, u32 each.
+    Subscribe,
+    /// The session `argument` wants to be told of the nodes in the packet no more; of none where there is no node.
+    Unsubscribe,
+    /// The application decides what the session `argument` is told: `node` is the command's type, the packet its body.
+    Interest,
 }
 
 /// Everything about a record but its packet.

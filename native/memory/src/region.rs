@@ -267,6 +267,12 @@ impl Region {
         BridgeEnd::new(self.bridge())
     }
 
+    /// The words of a section, by its kind, for tests that write there what another process could; `None`: no such kind.
+    #[doc(hidden)]
+    pub fn words_of(&self, kind: usize) -> Option<&'static [AtomicU64]> {
+        (1..=self.sections.len()).contains(&kind).then(|| self.section_words(kind - 1))
+    }
+
     /// First address, for Java.
     pub fn address(&self) -> u64 {
         self.mapping.address()

@@ -17,6 +17,7 @@ use lodestone_transport::{AnswerSink, Batch, Decision, PathAnswer};
 
 use crate::calls::{Call, is_call};
 use crate::clock::now_unix_ms;
+use crate::interest::is_interest;
 
 /// Types of records that are decided like the frames of the wire contract.
 const MOVE: u8 = 0x10;
@@ -227,7 +228,7 @@ impl Filling<'_> {
 
 fn push(page: &mut Page, head: RecordHead, record: &RingRecord) -> bool {
     match head.kind {
-        RecordKind::Move => record.push_to(page, head).is_ok(),
+        RecordKind::Move | RecordKind::Interest => record.push_to(page, head).is_ok(),
         _ => page.push(head, &[]).is_ok(),
     }
 }
@@ -237,6 +238,9 @@ fn head(tenant: u32, entry: usize, record: &RingRecord) -> RecordHead {
     let about = record.word(0);
     let (kind, status, node, argument) = match record.kind {
         MOVE => (RecordKind::Move, Status::Ok, 0, 0),
+        kind if is_interest(kind) && record.body_bytes >= 8 => {
+            (RecordKind::Interest, Status::Ok, u32::from(kind), about as u32)
+        }
         RELEASE if record.body_bytes == 8 => (RecordKind::Release, Status::Ok, about as u32, (about >> 32) as u32),
         _ => (RecordKind::Release, Status::Malformed, about as u32, 0),
     };
@@ -297,13 +301,14 @@ impl BridgeSink {
     /// One producer's decisions, in the order of its counters.
     fn acknowledge(&self, entry: usize, decisions: &[Decision], revision: u64) {
         let answers = self.bridge.producers().answers(entry);
+        // The line lies where other processes can write, so its numbers may be anything.
         let mut line = answers.mine();
         for decision in decisions {
             let counter = counter_of(decision.counter);
             if decision.status == Status::Ok {
-                line.accepted += 1;
+                line.accepted = line.accepted.wrapping_add(1);
             } else {
-                line.rejected += 1;
+                line.rejected = line.rejected.wrapping_add(1);
                 answers.reject(&Rejection { counter, node: decision.node, status: decision.status.code() });
             }
             line.decided = counter;

@@ -15,9 +15,10 @@ use lodestone_memory::RegionPlace;
 use lodestone_memory::layout::WATCHES_MAX;
 use lodestone_memory::log::LogLevel;
 use lodestone_memory::rings::BridgeSizes;
-use lodestone_transport::{Auth, Certificate, TokenKey};
+use lodestone_transport::{Auth, Certificate, ClientCertificates, TokenKey};
 
 use crate::error::EngineError;
+use crate::interest::{InterestConfig, Policy};
 
 /// What the engine thread does while there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,7 @@ pub struct Config {
     pub(crate) streams_max: u32,
     pub(crate) handshake_target_ms: u64,
     pub(crate) certificate: Certificate,
+    pub(crate) client_certificates: ClientCertificates,
     pub(crate) auth: Auth,
     pub(crate) slow_consumer_ms: u64,
     pub(crate) connections_max: u32,
@@ -93,6 +95,7 @@ pub struct Config {
     /// `None`: nothing is logged.
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) log_bytes: usize,
+    pub(crate) interest: InterestConfig,
     pub(crate) panic_at_revision: u64,
 }
 
@@ -206,6 +209,7 @@ impl Config {
             streams_max: lines.number("transport.stream_multiplexing", 128, 128..=4_096)?,
             handshake_target_ms: lines.number("transport.tls_handshake_target_ms", 3, 1..=60_000)?,
             certificate: certificate(&mut lines)?,
+            client_certificates: client_certificates(&mut lines)?,
             auth: auth(&mut lines)?,
             slow_consumer_ms: lines.number("transport.slow_consumer_ms", 30_000, 100..=600_000)?,
             connections_max: lines.number("transport.connections_max", 60_000, 1..=1_000_000)?,
@@ -214,6 +218,7 @@ impl Config {
             bridge: bridge(&mut lines)?,
             log_level: log_level(&mut lines)?,
             log_bytes: power_of_two(&mut lines, "log.ring_kib", 512, 4..=16_384)? << 10,
+            interest: interest(&mut lines)?,
             panic_at_revision: lines.number("testing.panic_at_revision", 0, 0..=u64::MAX)?,
         };
         match lines.0.into_iter().find(|(key, _)| !JAVA_KEYS.contains(&key.as_str())) {
@@ -350,6 +355,15 @@ fn bridge(lines: &mut Lines) -> Result<BridgeSizes, EngineError> {
     Ok(BridgeSizes { lanes, lane_bytes, ring_bytes })
 }
 
+fn interest(lines: &mut Lines) -> Result<InterestConfig, EngineError> {
+    let policies = [("own", Policy::Own), ("all", Policy::All), ("granted", Policy::Granted), ("none", Policy::None)];
+    Ok(InterestConfig {
+        policy: lines.choice("fanout.policy", "own", &policies)?,
+        subscriptions_max: lines.number("fanout.subscriptions_max", 65_536, 0..=1 << 26)?,
+        session_max: lines.number("fanout.session_subscriptions_max", 1_024, 1..=1 << 26)?,
+    })
+}
+
 fn log_level(lines: &mut Lines) -> Result<Option<LogLevel>, EngineError> {
     let choices = [
         ("off", None),
@@ -393,6 +407,20 @@ fn certificate(lines: &mut Lines) -> Result<Certificate, EngineError> {
         }
         _ => Err(wrong(key, "certificate_file and key_file go together")),
     }
+}
+
+fn client_certificates(lines: &mut Lines) -> Result<ClientCertificates, EngineError> {
+    let choices = [("off", 0), ("optional", 1), ("required", 2)];
+    let wanted = lines.choice("transport.client_certificates", "off", &choices)?;
+    let ca_file = PathBuf::from(lines.text("transport.client_ca_file", ""));
+    if wanted > 0 && ca_file.as_os_str().is_empty() {
+        return Err(wrong("transport.client_ca_file", "is missing; it names the authorities that sign for clients"));
+    }
+    Ok(match wanted {
+        0 => ClientCertificates::Off,
+        1 => ClientCertificates::Optional { ca_file },
+        _ => ClientCertificates::Required { ca_file },
+    })
 }
 
 fn auth(lines: &mut Lines) -> Result<Auth, EngineError> {
@@ -449,6 +477,7 @@ mod tests {
             "arena.capacity=100\narena.tenants.0.id=7\narena.tenants.0.guaranteed_slots=10\narena.tenants.1.id=8\n\
              runtime.pin_cores.0=1\ntransport.auth.keys.0.id=3\ntransport.auth.keys.0.secret_hex={secret}\n\
              transport.certificate.certificate_file=a.pem\ntransport.certificate.key_file=b.pem\n\
+             transport.client_certificates=required\ntransport.client_ca_file=c.pem\n\
              ci_native_integration=true\nmonitoring.rollback_sla_ms=200"
         );
         let config = Config::parse(&text).unwrap();
@@ -457,6 +486,7 @@ mod tests {
         assert_eq!(config.pin_cores, [1]);
         assert!(matches!(&config.auth, Auth::Tokens(keys) if keys[0].id == 3 && keys[0].secret == [15; 32]));
         assert!(matches!(config.certificate, Certificate::Pem { .. }));
+        assert_eq!(config.client_certificates, ClientCertificates::Required { ca_file: "c.pem".into() });
     }
 
     #[test]
@@ -504,6 +534,8 @@ mod tests {
             ("transport.stream_multiplexing=127", "128 to 4096"),
             ("transport.certificate=mine", "transport.certificate"),
             ("transport.certificate.key_file=a", "go together"),
+            ("transport.client_certificates=some", "off, optional, required"),
+            ("transport.client_certificates=optional", "transport.client_ca_file: is missing"),
             ("transport.auth=basic", "transport.auth"),
             ("transport.auth.keys.0.id=1\ntransport.auth.keys.0.secret_hex=00", "64 hex digits"),
             ("transport.auth.keys.0.secret_hex=00", "transport.auth.keys.0.id"),
@@ -512,6 +544,9 @@ mod tests {
             ("bridge.lanes=0", "1 to 64"),
             ("log.level=loud", "off, error, warn, info, debug, trace"),
             ("log.ring_kib=5", "power of two"),
+            ("fanout.policy=mine", "own, all, granted, none"),
+            ("fanout.subscriptions_max=67108865", "0 to 67108864"),
+            ("fanout.session_subscriptions_max=0", "1 to 67108864"),
             ("graph.nodes=5", "graph.nodes: unknown key"),
             ("nonsense", "is not key=value"),
             ("arena.capacity=5\narena.capacity=6", "stands twice"),

@@ -1,6 +1,5 @@
 //! An open engine: its threads, and the calls that any thread may make on it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +15,7 @@ use lodestone_memory::log::LogRing;
 use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
-use lodestone_transport::{Server, SessionEvent, SessionInfo, TransportConfig};
+use lodestone_transport::{Fanout, Server, SessionEvent, TransportConfig};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -28,10 +27,11 @@ use crate::control::{CONTROL_QUEUE_MAX, Control, HashReport, Reply};
 use crate::error::EngineError;
 use crate::feed::{Feed, Way, ring};
 use crate::finder::{AfterRollback, Finder};
+use crate::interest::{Interest, make_fanout};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::log::{Logs, tell_opened};
 use crate::pathfinder_thread::{Intake, PathfinderThread};
-use crate::poison;
+use crate::threads::{check_cores, random_salt, spawn};
 use crate::watching::Watching;
 use crate::writer::{Watch, Writer};
 
@@ -64,9 +64,9 @@ pub struct Description {
     pub slots_max: u32,
     /// Address that takes QUIC connections.
     pub address: SocketAddr,
-    /// SHA-256 of the certificate (DER).
+    /// SHA-256 of the certificate (DER) at the opening; see [`Engine::certificate`].
     pub fingerprint: [u8; 32],
-    /// The certificate.
+    /// The certificate at the opening.
     pub certificate_pem: String,
 }
 
@@ -135,8 +135,9 @@ impl Engine {
         let door =
             LocalDoor::new(ingress_sender.clone(), config.preallocate).ok_or_else(|| no_memory("local pages"))?;
         let server = Arc::new(OnceLock::new());
-        let threads = start_threads(config, &mut region, logs, ingress, control_receiver, &server)?;
-        let started = start_server(config, &region, logs, ingress_sender, &control);
+        let fanout = make_fanout(config, &region)?;
+        let threads = start_threads(config, &mut region, logs, ingress, control_receiver, &server, &fanout)?;
+        let started = start_server(config, &region, logs, ingress_sender, &control, fanout);
         let (tokio, listening) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -257,36 +258,6 @@ impl Engine {
         self.call(|reply| Control::RevisionAt { unix_ms, reply })
     }
 
-    /// The live sessions.
-    pub fn sessions(&self) -> Vec<SessionInfo> {
-        self.server.get().map(Server::sessions).unwrap_or_default()
-    }
-
-    /// Closes a session with status 0.
-    ///
-    /// # Errors
-    /// [`EngineError::InvalidArgument`] when there is no such session.
-    pub fn close_session(&self, session: u32) -> Result<(), EngineError> {
-        self.check_open()?;
-        let closed = self
-            .server
-            .get()
-            .is_some_and(|server| server.close_session(session, Status::Ok, "closed by the application"));
-        let text = || EngineError::InvalidArgument(format!("there is no session {session}; it may have ended already"));
-        if closed { Ok(()) } else { Err(text()) }
-    }
-
-    /// Refuses the token with this nonce from now on and closes the sessions opened with it.
-    ///
-    /// # Errors
-    /// [`EngineError::Closed`]; [`EngineError::Memory`] when 262,144 tokens are revoked already.
-    pub fn revoke_token(&self, nonce: u64) -> Result<(), EngineError> {
-        self.check_open()?;
-        let full = || EngineError::Memory("262,144 tokens are revoked already: replace the key instead".to_owned());
-        let revoked = self.server.get().is_none_or(|server| server.revoke_token(nonce));
-        if revoked { Ok(()) } else { Err(full()) }
-    }
-
     /// Closes: no new connections, sessions told, everything accepted decided, threads ended, memory given back. A
     /// second call waits for the first and does nothing.
     pub fn close(&self) {
@@ -318,11 +289,16 @@ impl Engine {
         lodestone_memory::give_back();
     }
 
+    /// The server; none while the engine is being opened.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.get()
+    }
+
     fn lock_parts(&self) -> MutexGuard<'_, Option<Parts>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check_open(&self) -> Result<(), EngineError> {
+    pub(crate) fn check_open(&self) -> Result<(), EngineError> {
         if self.closed.load(Ordering::Acquire) { Err(EngineError::Closed) } else { Ok(()) }
     }
 
@@ -415,6 +391,7 @@ fn start_threads(
     ingress: mpsc::Receiver<lodestone_transport::Batch>,
     control: mpsc::Receiver<Control>,
     server: &Arc<OnceLock<Server>>,
+    fanout: &Fanout,
 ) -> Result<Threads, EngineError> {
     let ends = region.take_engine_ends();
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
@@ -444,6 +421,7 @@ fn start_threads(
         ingress,
         control,
         feed,
+        interest: Interest::open(config, region, fanout, random_salt())?,
         commands: commands.ok_or_else(|| no_memory("the pages of commands"))?,
         awaited: AwaitedCalls::default(),
         bell: region.bridge().bell(),
@@ -502,59 +480,13 @@ fn start_pathfinder(
     Ok((Feed::new(way, after_rollback, counters), Some(started)))
 }
 
-/// What the standard library seeds its hash maps with: different in every process, unknown to clients.
-fn random_salt() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-fn spawn(
-    name: &str,
-    role: &str,
-    header: Header,
-    logs: &Logs,
-    core: Option<usize>,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, EngineError> {
-    let builder = thread::Builder::new().name(format!("{name}-{role}"));
-    let logs = logs.clone();
-    let work = move || {
-        pin(core);
-        if let Err(text) = poison::catch(body) {
-            tracing::error!("the engine failed and is frozen: {text}");
-            header.poison(&text);
-        }
-    };
-    let started = builder.spawn(move || logs.within(work));
-    started.map_err(|error| EngineError::Io(format!("cannot start the {role} thread: {error}")))
-}
-
-/// Every core to pin to must be one that this process may run on.
-fn check_cores(config: &Config) -> Result<(), EngineError> {
-    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return Ok(()) };
-    let Some(index) = config.pin_cores.iter().position(|core| !allowed.is_set(*core)) else { return Ok(()) };
-    let cores: Vec<String> = (0..1_024).filter(|core| allowed.is_set(*core)).map(|core| core.to_string()).collect();
-    let text =
-        format!("found {}; allowed are the cores of this process: {}", config.pin_cores[index], cores.join(", "));
-    Err(EngineError::Config { key: format!("runtime.pin_cores.{index}"), text })
-}
-
-fn pin(core: Option<usize>) {
-    if let Some(core) = core {
-        let mut set = rustix::thread::CpuSet::new();
-        set.set(core);
-        // Allowed a moment ago; a core taken away since leaves the thread unpinned: slower, not wrong.
-        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-            tracing::warn!(core, %error, "runtime.pin_cores: the thread could not be pinned");
-        }
-    }
-}
-
 fn start_server(
     config: &Config,
     region: &Region,
     logs: &Logs,
     ingress: mpsc::Sender<lodestone_transport::Batch>,
     control: &mpsc::Sender<Control>,
+    fanout: Fanout,
 ) -> Result<(tokio::runtime::Runtime, Server), EngineError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if config.worker_threads > 0 {
@@ -573,6 +505,7 @@ fn start_server(
     let transport = TransportConfig {
         listen: config.listen,
         certificate: config.certificate.clone(),
+        client_certificates: config.client_certificates.clone(),
         auth: config.auth.clone(),
         streams_max: config.streams_max,
         idle_timeout_ms: 30_000,
@@ -582,6 +515,7 @@ fn start_server(
         connections_max: config.connections_max,
         nodes_max: config.nodes_max,
         handshake_target_ms: config.handshake_target_ms,
+        fanout: Some(fanout),
     };
     let (header, counters, histograms) = (region.header(), region.counters(), region.histograms());
     let control = control.clone();
@@ -606,6 +540,6 @@ fn describe(config: &Config, region: &Region, server: &Server) -> Description {
         slots_max: config.slots_max,
         address: server.local_address(),
         fingerprint: server.fingerprint(),
-        certificate_pem: server.certificate_pem().to_owned(),
+        certificate_pem: server.certificate_pem(),
     }
 }

@@ -29,6 +29,7 @@ mod engine;
 mod error;
 mod feed;
 mod finder;
+mod interest;
 mod load;
 mod load_source;
 mod local;
@@ -36,6 +37,8 @@ mod log;
 mod pathfinder_thread;
 mod poison;
 mod routes;
+mod sessions;
+mod threads;
 mod watching;
 mod writer;
 

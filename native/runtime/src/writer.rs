@@ -16,7 +16,7 @@ use lodestone_memory::events::{Event, EventRing};
 use lodestone_memory::header::Header;
 use lodestone_memory::log::LogLimit;
 use lodestone_memory::rings::{Doorbell, SLEEP_MS_MAX};
-use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, Record, RecordKind, Status};
+use lodestone_memory::{CounterId, Counters, HistogramId, Histograms, PAGE_RECORDS_MAX, Record, RecordKind, Status};
 use lodestone_transport::{Batch, Decision, Server, SessionEvent};
 use tokio::sync::mpsc;
 
@@ -26,6 +26,7 @@ use crate::clock::now_unix_ms;
 use crate::config::{IdleStrategy, RollbackVerify};
 use crate::control::{Control, HashReport, PutAnswer};
 use crate::feed::Feed;
+use crate::interest::Interest;
 use crate::routes::{RouteReply, RouteRequest};
 
 /// Pages taken from the channel at once.
@@ -50,6 +51,7 @@ pub(crate) struct Writer {
     pub(crate) ingress: mpsc::Receiver<Batch>,
     pub(crate) control: mpsc::Receiver<Control>,
     pub(crate) feed: Feed,
+    pub(crate) interest: Interest,
     pub(crate) commands: Commands,
     pub(crate) awaited: AwaitedCalls,
     pub(crate) bell: Doorbell,
@@ -122,6 +124,7 @@ impl Writer {
 
     /// Does what is there to do; `false` when there was nothing.
     fn turn(&mut self, context: &mut Context<'_>, desk: &mut Desk) -> bool {
+        self.interest.tidy();
         let controlled = self.take_control(context);
         let filling = self.feed.watch_some();
         let received = self.take_batches(context, &mut desk.inbox);
@@ -221,6 +224,11 @@ impl Writer {
                     self.question(batch, &record);
                     place.record += 1;
                 }
+                RecordKind::Subscribe | RecordKind::Unsubscribe => {
+                    self.subscription(batch, &record);
+                    place.record += 1;
+                }
+                RecordKind::Interest => place.record += self.decide_interests(batch, place.record),
             }
         }
     }
@@ -247,6 +255,9 @@ impl Writer {
         let step = self.state.step(now_unix_ms(), &records, &mut outcomes);
         assert!(self.panic_at_revision == 0 || step.revision < self.panic_at_revision, "testing.panic_at_revision");
         self.publish(step.accepted > 0);
+        if self.interest.is_watching() {
+            self.tell_watchers(&outcomes[..records.len()]);
+        }
         let engine_ns = taken.elapsed().as_nanos() as u64;
         self.count(&records, &outcomes, step.accepted);
         self.answer(inbox, first, &records, &outcomes, step.revision, engine_ns);
@@ -257,6 +268,41 @@ impl Writer {
             self.header.publish(&self.state.to_commit());
             self.feed.commit(self.state.revision(), self.state.changes()).expect(PATHFINDER_GONE);
         }
+    }
+
+    /// Out of line: most batches change nothing that anybody is told of.
+    #[cold]
+    fn tell_watchers(&mut self, outcomes: &[Outcome]) {
+        for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Ok) {
+            self.interest.changed(outcome.node);
+        }
+        self.interest.wake();
+    }
+
+    /// A SUBSCRIBE or UNSUBSCRIBE.
+    fn subscription(&mut self, batch: &Batch, record: &Record<'_>) {
+        let counter = record.head.counter;
+        match self.interest.ask(self.server.get(), &record.head, record.packet) {
+            Ok(subscriptions) => batch.sink.subscribed(counter, self.state.revision(), subscriptions),
+            Err((status, node)) => batch.sink.refused(counter, status, node),
+        }
+    }
+
+    /// Decides what the application says about sessions, as far as such commands follow each other in the page; returns
+    /// how many.
+    fn decide_interests(&mut self, batch: &Batch, first: usize) -> usize {
+        let mut decisions: ArrayVec<Decision, PAGE_RECORDS_MAX> = ArrayVec::new();
+        for index in first..batch.page.len() {
+            let Record { head, packet } = batch.page.record(index);
+            if head.kind != RecordKind::Interest {
+                break;
+            }
+            let decided = self.interest.decide(self.server.get(), &head, packet);
+            let (status, node) = decided.err().unwrap_or((Status::Ok, 0));
+            decisions.push(Decision { counter: head.counter, node, status, ack_each: false });
+        }
+        batch.sink.decided(&decisions, self.state.revision());
+        decisions.len()
     }
 
     fn count(&mut self, records: &[Record<'_>], outcomes: &[Outcome], accepted: u32) {
@@ -390,6 +436,13 @@ impl Writer {
     }
 
     pub(crate) fn rollback(&mut self, revision: u64) -> Result<(RollbackReport, Duration), Status> {
+        self.interest.rollback_begins();
+        let gone_back = self.go_back(revision);
+        self.interest.rollback_ended();
+        gone_back
+    }
+
+    fn go_back(&mut self, revision: u64) -> Result<(RollbackReport, Duration), Status> {
         let start = Instant::now();
         let feed = &mut self.feed;
         let report = self.state.rollback(revision, |change| {

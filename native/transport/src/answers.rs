@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::frame::{
     ACK_FRAME_BYTES, FrameKind, PATH_FRAME_BYTES_MAX, REJECT_FRAME_BYTES, STATE_FRAME_BYTES, put_ack, put_path,
-    put_reject, put_state,
+    put_reject, put_state, put_subscribed,
 };
 use crate::sink::{AnswerSink, Decision, PathAnswer};
 
@@ -31,7 +31,8 @@ const IDLE_BUFFER_BYTES: usize = 1024;
 fn answer_bytes(kind: FrameKind) -> usize {
     match kind {
         FrameKind::Move | FrameKind::Release => DECISION_BYTES,
-        FrameKind::Read => STATE_FRAME_BYTES,
+        // Their answers are short; one size for all questions but ROUTE keeps the account simple.
+        FrameKind::Read | FrameKind::Subscribe | FrameKind::Unsubscribe => STATE_FRAME_BYTES,
         FrameKind::Route => PATH_FRAME_BYTES_MAX,
         FrameKind::Hello | FrameKind::Close => 0,
     }
@@ -401,6 +402,11 @@ impl AnswerSink for StreamAnswers {
 
     fn state(&self, counter: u64, revision: u64, slot: &[u8; 256]) {
         self.answer(self.owed(), counter, |out| put_state(out, self.session, counter, revision, slot));
+    }
+
+    fn subscribed(&self, counter: u64, revision: u64, subscriptions: u32) {
+        let owed = self.owed();
+        self.answer(owed, counter, |out| put_subscribed(out, self.session, counter, revision, subscriptions));
     }
 
     fn path(&self, counter: u64, path: &PathAnswer<'_>) -> bool {

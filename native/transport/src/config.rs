@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::error::TransportError;
+use crate::fanout::Fanout;
 use crate::frame::PATH_FRAME_BYTES_MAX;
 
 /// Fewest streams that the wire contract promises a client.
@@ -26,6 +27,24 @@ pub enum Certificate {
         certificate_file: PathBuf,
         /// The private key (PKCS#8, PKCS#1 or SEC1).
         key_file: PathBuf,
+    },
+}
+
+/// Whether clients show a certificate of their own in the handshake. It proves who connects; what a session may do is
+/// still the token's to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    Off,
+    /// Who shows one is refused unless an authority of the file has signed it; who shows none is let in.
+    Optional {
+        /// The authorities, PEM.
+        ca_file: PathBuf,
+    },
+    /// Only who shows one that an authority of the file has signed is let in.
+    Required {
+        /// The authorities, PEM.
+        ca_file: PathBuf,
     },
 }
 
@@ -60,6 +79,8 @@ pub struct TransportConfig {
     pub listen: SocketAddr,
     /// The server's certificate.
     pub certificate: Certificate,
+    /// Whether clients show a certificate.
+    pub client_certificates: ClientCertificates,
     /// Who may open a session.
     pub auth: Auth,
     /// Streams one connection may have open at once, 128 to 4,096.
@@ -78,6 +99,8 @@ pub struct TransportConfig {
     pub nodes_max: u32,
     /// Handshakes that take longer are counted.
     pub handshake_target_ms: u64,
+    /// What sessions are told changes from; `None`: clients of protocol version 2 are refused.
+    pub fanout: Option<Fanout>,
 }
 
 impl Default for TransportConfig {
@@ -85,6 +108,7 @@ impl Default for TransportConfig {
         TransportConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4433)),
             certificate: Certificate::SelfSigned,
+            client_certificates: ClientCertificates::Off,
             auth: Auth::None,
             streams_max: STREAMS_MIN,
             idle_timeout_ms: 30_000,
@@ -94,6 +118,7 @@ impl Default for TransportConfig {
             connections_max: 60_000,
             nodes_max: 1_000_000,
             handshake_target_ms: 3,
+            fanout: None,
         }
     }
 }
@@ -115,7 +140,14 @@ impl TransportConfig {
         in_range("routes_in_flight_max", self.routes_in_flight_max as u64, 1, 1 << 20)?;
         in_range("connections_max", self.connections_max.into(), 1, 1_000_000)?;
         in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
-        match &self.auth {
+        self.auth.check()
+    }
+}
+
+impl Auth {
+    /// Refuses keys that are too many, too short or named twice.
+    pub(crate) fn check(&self) -> Result<(), TransportError> {
+        match self {
             Auth::None => Ok(()),
             Auth::Tokens(keys) => check_keys(keys),
         }

@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answers::StreamAnswers;
 use crate::datagram::{DatagramAnswers, DatagramIngress};
+use crate::fanout::send_updates;
 use crate::hello;
 use crate::ingress::Ingress;
 use crate::plane::Plane;
@@ -76,6 +77,10 @@ async fn serve(session: &Arc<Session>) -> u16 {
         DatagramIngress::new(Arc::clone(session), Arc::clone(&answers)).run().await;
         std::future::pending::<()>().await;
     };
+    let updates = async {
+        send_updates(session).await;
+        std::future::pending::<()>().await;
+    };
     let end = tokio::select! {
         biased;
         end = session.ended() => Some(end),
@@ -84,6 +89,7 @@ async fn serve(session: &Arc<Session>) -> u16 {
         () = accept_streams(session) => None,
         () = datagrams => None,
         () = answers.send_all(connection) => None,
+        () = updates => None,
     };
     match end {
         Some(end) => session.close_connection(end).await,

@@ -1,4 +1,4 @@
-//! Why a server could not start.
+//! Why a server could not start, or not take over a new identity.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,6 +45,14 @@ pub enum TransportError {
         certificate_file: PathBuf,
         /// The key file.
         key_file: PathBuf,
+    },
+    /// The file with the authorities that sign for clients cannot be used.
+    #[error("client CA file {}: {reason}; it must hold the certificates of the authorities in PEM form", .path.display())]
+    ClientCaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The self-signed certificate could not be made.
     #[error("cannot make a self-signed certificate: {reason}; configure certificate files instead")]

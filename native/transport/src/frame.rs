@@ -6,10 +6,13 @@
 use lodestone_memory::Status;
 use sha2::{Digest, Sha256};
 
+use crate::fanout::NodeState;
 use crate::sink::PathAnswer;
 
-/// Version of the wire contract spoken here.
+/// Version of the wire contract that every client speaks.
 pub(crate) const PROTOCOL_VERSION: u16 = 1;
+/// Version from which on a client knows the frames of fan-out; the highest one spoken here.
+pub(crate) const PROTOCOL_VERSION_FANOUT: u16 = 2;
 /// Bytes of a frame's header.
 pub(crate) const HEADER_BYTES: usize = 16;
 /// Bytes of a MOVE's digest.
@@ -32,6 +35,14 @@ pub(crate) const ACK_FRAME_BYTES: usize = HEADER_BYTES + 8;
 pub(crate) const REJECT_FRAME_BYTES: usize = HEADER_BYTES + 8;
 /// Bytes of a STATE.
 pub(crate) const STATE_FRAME_BYTES: usize = HEADER_BYTES + 8 + 256;
+/// Bytes of a SUBSCRIBED.
+pub(crate) const SUBSCRIBED_FRAME_BYTES: usize = HEADER_BYTES + 16;
+/// Bytes of the longest UPDATE.
+pub(crate) const UPDATE_FRAME_BYTES_MAX: usize = HEADER_BYTES + UPDATE_HEAD_BYTES + PACKET_BYTES_MAX as usize;
+/// Bytes of an UPDATE's body before the slot.
+const UPDATE_HEAD_BYTES: usize = 32;
+/// Most bytes of the list of nodes in SUBSCRIBE and UNSUBSCRIBE: 64 of them.
+const NODES_BYTES_MAX: u16 = 256;
 /// Bytes of the longest PATH.
 pub(crate) const PATH_FRAME_BYTES_MAX: usize = HEADER_BYTES + 24 + 4 * PATH_NODES_MAX;
 
@@ -48,7 +59,14 @@ const TYPE_ROUTE: u8 = 0x20;
 const TYPE_PATH: u8 = 0x21;
 const TYPE_READ: u8 = 0x28;
 const TYPE_STATE: u8 = 0x29;
+const TYPE_SUBSCRIBE: u8 = 0x30;
+const TYPE_SUBSCRIBED: u8 = 0x31;
+const TYPE_UNSUBSCRIBE: u8 = 0x32;
+const TYPE_UPDATE: u8 = 0x38;
 const TYPE_CLOSE: u8 = 0x7e;
+
+/// What is said of a type that nobody knows, or that this client's version of the contract does not have.
+const UNKNOWN_TYPE: Fault = Fault("a frame of an unknown type");
 
 /// A protocol error: the text that goes into CLOSE and the connection's close reason. Its status is `Malformed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +80,8 @@ pub(crate) enum FrameKind {
     Release,
     Route,
     Read,
+    Subscribe,
+    Unsubscribe,
     Close,
 }
 
@@ -73,11 +93,13 @@ impl FrameKind {
             TYPE_RELEASE => Ok(FrameKind::Release),
             TYPE_ROUTE => Ok(FrameKind::Route),
             TYPE_READ => Ok(FrameKind::Read),
+            TYPE_SUBSCRIBE => Ok(FrameKind::Subscribe),
+            TYPE_UNSUBSCRIBE => Ok(FrameKind::Unsubscribe),
             TYPE_CLOSE => Ok(FrameKind::Close),
             TYPE_WELCOME | TYPE_ACK | TYPE_REJECT | TYPE_PATH | TYPE_STATE => {
                 Err(Fault("a frame of a type that only the server sends"))
             }
-            _ => Err(Fault("a frame of an unknown type")),
+            _ => Err(UNKNOWN_TYPE),
         }
     }
 
@@ -88,6 +110,8 @@ impl FrameKind {
             FrameKind::Hello | FrameKind::Close => (4..=4 + TEXT_BYTES_MAX).contains(&length),
             FrameKind::Move => (digest + PACKET_BYTES_MIN..=digest + PACKET_BYTES_MAX).contains(&length),
             FrameKind::Release | FrameKind::Route | FrameKind::Read => length == 8,
+            FrameKind::Subscribe => length > 0 && length <= NODES_BYTES_MAX && length.is_multiple_of(4),
+            FrameKind::Unsubscribe => length <= NODES_BYTES_MAX && length.is_multiple_of(4),
         }
     }
 }
@@ -136,10 +160,15 @@ impl Header {
 pub(crate) struct Expected {
     pub(crate) session: u32,
     pub(crate) counter: u64,
+    /// Whether the client's version of the contract has the frames of fan-out.
+    pub(crate) fanout: bool,
 }
 
 fn judge(bytes: &[u8], expected: Expected) -> Result<Header, Fault> {
     let head = Header::parse(&array_at(bytes, 0))?;
+    if !expected.fanout && matches!(head.kind, FrameKind::Subscribe | FrameKind::Unsubscribe) {
+        return Err(UNKNOWN_TYPE);
+    }
     if head.kind == FrameKind::Hello {
         return Err(Fault("a second HELLO"));
     }
@@ -181,10 +210,11 @@ impl<'bytes> Frame<'bytes> {
         Ok(Frame { head, bytes })
     }
 
-    /// MOVE: the packet. Other kinds: empty.
+    /// MOVE: the packet. SUBSCRIBE and UNSUBSCRIBE: the nodes. Other kinds: empty.
     pub(crate) fn packet(&self) -> &'bytes [u8] {
         match self.head.kind {
             FrameKind::Move => &self.bytes[HEADER_BYTES + DIGEST_BYTES..],
+            FrameKind::Subscribe | FrameKind::Unsubscribe => &self.bytes[HEADER_BYTES..],
             _ => &[],
         }
     }
@@ -315,6 +345,38 @@ pub(crate) fn put_state(out: &mut Vec<u8>, session: u32, counter: u64, revision:
     out.extend_from_slice(slot);
 }
 
+/// Appends a SUBSCRIBED.
+pub(crate) fn put_subscribed(out: &mut Vec<u8>, session: u32, counter: u64, revision: u64, subscriptions: u32) {
+    put_header(out, TYPE_SUBSCRIBED, SUBSCRIBED_FRAME_BYTES - HEADER_BYTES, session, counter);
+    out.extend_from_slice(&revision.to_le_bytes());
+    out.extend_from_slice(&subscriptions.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+}
+
+/// What an UPDATE tells.
+pub(crate) struct Update<'state> {
+    pub(crate) session: u32,
+    /// Updates sent before.
+    pub(crate) counter: u64,
+    pub(crate) node: u32,
+    pub(crate) state: &'state NodeState,
+}
+
+/// Appends an UPDATE: of the slot only what is in use.
+pub(crate) fn put_update(out: &mut Vec<u8>, update: &Update<'_>) {
+    let slot = &update.state.slot;
+    let is_active = slot[13] != 0;
+    let payload_bytes = usize::from(u16_at(slot, 14));
+    let used = if is_active { (usize::from(PACKET_BYTES_MIN) + payload_bytes).min(slot.len()) } else { 0 };
+    put_header(out, TYPE_UPDATE, UPDATE_HEAD_BYTES + used, update.session, update.counter);
+    for word in [update.state.revision, update.state.rollbacks, update.state.version] {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+    out.extend_from_slice(&update.node.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&slot[..used]);
+}
+
 /// Appends a PATH with at most the first 8,192 nodes.
 pub(crate) fn put_path(out: &mut Vec<u8>, session: u32, counter: u64, path: &PathAnswer<'_>) {
     let listed = &path.nodes[..path.nodes.len().min(PATH_NODES_MAX)];
@@ -331,6 +393,7 @@ pub(crate) fn put_path(out: &mut Vec<u8>, session: u32, counter: u64, path: &Pat
 /// What WELCOME tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Welcome {
+    pub(crate) version: u16,
     /// 0 when it refuses.
     pub(crate) session: u32,
     pub(crate) status: Status,
@@ -342,7 +405,7 @@ pub(crate) struct Welcome {
 /// Appends a WELCOME.
 pub(crate) fn put_welcome(out: &mut Vec<u8>, welcome: Welcome) {
     put_header(out, TYPE_WELCOME, 24, welcome.session, 0);
-    out.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
+    out.extend_from_slice(&welcome.version.to_le_bytes());
     out.extend_from_slice(&welcome.status.code().to_le_bytes());
     out.extend_from_slice(&welcome.streams_max.to_le_bytes());
     out.extend_from_slice(&welcome.revision.to_le_bytes());

@@ -38,7 +38,7 @@ fn decode(bytes: &[u8], cuts: &[usize]) -> Decoded {
         let mut rest = &bytes[start..end];
         start = end;
         loop {
-            match decoder.next(&mut rest, Expected { session: SESSION, counter }) {
+            match decoder.next(&mut rest, Expected { session: SESSION, counter, fanout: true }) {
                 Ok(Some(frame)) => {
                     frames.push((frame.head.kind, frame.head.counter, frame.bytes.to_vec()));
                     counter += 1;
@@ -62,6 +62,7 @@ fn random_stream(noise: &mut Noise) -> Vec<u8> {
             0 => (TYPE_RELEASE, 8),
             1 => (TYPE_READ, 8),
             2 => (TYPE_ROUTE, 8),
+            3 => (TYPE_SUBSCRIBE, 4 + 4 * noise.below(64)),
             _ => (TYPE_MOVE, 56 + noise.below(233)),
         };
         let body: Vec<u8> = (0..length).map(|_| noise.next() as u8).collect();
@@ -124,6 +125,10 @@ fn each_header_fault_is_found_at_its_sixteenth_byte() {
         (frame(TYPE_PATH, 0, SESSION, 0, &body), "only the server"),
         (frame(TYPE_STATE, 0, SESSION, 0, &body), "only the server"),
         (frame(TYPE_READ, 0, SESSION, 0, &[0; 9]), "length"),
+        (frame(TYPE_SUBSCRIBE, 0, SESSION, 0, &[]), "length"),
+        (frame(TYPE_SUBSCRIBE, 0, SESSION, 0, &[0; 6]), "length"),
+        (frame(TYPE_SUBSCRIBE, 0, SESSION, 0, &[0; 260]), "length"),
+        (frame(TYPE_UNSUBSCRIBE, 0, SESSION, 0, &[0; 5]), "length"),
         (frame(TYPE_MOVE, 0, SESSION, 0, &[0; 55]), "length"),
         (frame(TYPE_MOVE, 0, SESSION, 0, &[0; 289]), "length"),
         (frame(TYPE_CLOSE, 0, SESSION, 0, &[0; 3]), "length"),
@@ -190,6 +195,7 @@ fn a_datagram_is_exactly_one_whole_allowed_frame() {
         (frame(TYPE_READ, 0, SESSION + 1, 5, &[0; 8]), "session"),
         (frame(TYPE_READ, 4, SESSION, 5, &[0; 8]), "flag"),
         (frame(TYPE_ROUTE, 0, SESSION, 5, &[0; 8]), "not allowed"),
+        (frame(TYPE_SUBSCRIBE, 0, SESSION, 5, &[0; 8]), "not allowed"),
         (frame(TYPE_HELLO, 0, 0, 0, &[0; 8]), "not allowed"),
         (frame(TYPE_CLOSE, 0, SESSION, 5, &[0; 8]), "not allowed"),
         (frame(TYPE_ACK, 0, SESSION, 5, &[0; 8]), "only the server"),
@@ -225,10 +231,18 @@ fn frames_of_the_server_have_the_bytes_of_the_contract() {
     assert_eq!(u32_at(&out, out.len() - 4), 8191);
 
     out.clear();
-    put_welcome(&mut out, Welcome { session: 6, status: Status::Ok, streams_max: 128, revision: 8, nodes_max: 9 });
+    put_welcome(
+        &mut out,
+        Welcome { version: 1, session: 6, status: Status::Ok, streams_max: 128, revision: 8, nodes_max: 9 },
+    );
     assert_eq!(out.len(), HEADER_BYTES + 24);
     assert_eq!((u16_at(&out, 16), u16_at(&out, 18), u32_at(&out, 20)), (1, 0, 128));
     assert_eq!((u64_at(&out, 24), u32_at(&out, 32), u16_at(&out, 36), u16_at(&out, 38)), (8, 9, 256, 0));
+
+    out.clear();
+    put_subscribed(&mut out, 1, 2, 3, 4);
+    assert_eq!((out.len(), out[0], u16_at(&out, 2)), (SUBSCRIBED_FRAME_BYTES, 0x31, 16));
+    assert_eq!((u64_at(&out, 16), u32_at(&out, 24), u32_at(&out, 28)), (3, 4, 0));
 
     out.clear();
     put_close(&mut out, 6, Status::Malformed, &"ä".repeat(600));
@@ -238,4 +252,32 @@ fn frames_of_the_server_have_the_bytes_of_the_contract() {
         "cut at 1,024 bytes, a whole number of two-byte letters"
     );
     assert_eq!(out.len(), 20 + 1024);
+}
+
+#[test]
+fn an_update_carries_of_its_slot_what_is_in_use() {
+    let mut slot = [7; 256];
+    let state = |slot: [u8; 256]| NodeState { revision: 3, rollbacks: 4, version: 5, sequence: 0, slot };
+    for (active, payload_bytes, used) in [(1, 0, 24), (1, 9, 33), (1, 232, 256), (1, u16::MAX, 256), (0, 9, 0)] {
+        slot[13] = active;
+        slot[14..16].copy_from_slice(&payload_bytes.to_le_bytes());
+        let mut out = Vec::new();
+        put_update(&mut out, &Update { session: 1, counter: 2, node: 6, state: &state(slot) });
+        assert_eq!((out[0], usize::from(u16_at(&out, 2)), u64_at(&out, 8)), (0x38, 32 + used, 2));
+        assert_eq!([16, 24, 32].map(|at| u64_at(&out, at)), [3, 4, 5]);
+        assert_eq!((u32_at(&out, 40), u32_at(&out, 44), &out[48..]), (6, 0, &slot[..used]));
+        assert!(out.len() <= UPDATE_FRAME_BYTES_MAX);
+    }
+}
+
+#[test]
+fn a_client_of_version_1_knows_no_frames_of_fan_out() {
+    for kind in [TYPE_SUBSCRIBE, TYPE_UNSUBSCRIBE] {
+        let bytes = frame(kind, 0, SESSION, 0, &[0; 4]);
+        let next = |fanout| {
+            let expected = Expected { session: SESSION, counter: 0, fanout };
+            FrameDecoder::new().next(&mut bytes.as_slice(), expected).map(|frame| frame.is_some())
+        };
+        assert_eq!((next(true), next(false)), (Ok(true), Err(UNKNOWN_TYPE)));
+    }
 }

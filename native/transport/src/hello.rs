@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use crate::answers::StreamAnswers;
 use crate::datagram;
 use crate::frame::{
-    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, TEXT_BYTES_MAX, Welcome, array_at, put_close, put_welcome,
-    u16_at,
+    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, PROTOCOL_VERSION_FANOUT, TEXT_BYTES_MAX, Welcome, array_at,
+    put_close, put_welcome, u16_at,
 };
 use crate::plane::Plane;
 use crate::session::{CLOSE_WAIT, NotOpened, SHUTTING_DOWN_TEXT, Session, now_unix_ms};
@@ -55,9 +55,9 @@ pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Own
         () = plane.stopped() => Err(Refusal::Fault(Status::ShuttingDown, SHUTTING_DOWN_TEXT)),
     };
     let outcome = match heard.and_then(|body| rights_of(plane, &body)) {
-        Ok(rights) => {
+        Ok((version, rights)) => {
             datagram::drop_ready(connection, &plane.counters).await;
-            welcome(plane, connection, rights, place)
+            welcome(plane, connection, version, rights, place)
         }
         Err(refusal) => Err(refusal),
     };
@@ -81,8 +81,7 @@ fn turn_away_unheard(connection: &Connection, status: Status, text: &str) -> Opt
 /// Reads HELLO and nothing else; returns its body. The header is judged as soon as it is there.
 async fn read_hello(stream: &mut RecvStream) -> Result<Vec<u8>, Refusal> {
     let malformed = |text| Refusal::Fault(Status::Malformed, text);
-    let mut bytes: Vec<u8> = Vec::new();
-    let mut frame_bytes = None;
+    let mut reader = HelloReader::default();
     loop {
         let chunk = match stream.read_chunk(HELLO_BYTES_MAX + 1, true).await {
             Ok(Some(chunk)) => chunk.bytes,
@@ -91,16 +90,32 @@ async fn read_hello(stream: &mut RecvStream) -> Result<Vec<u8>, Refusal> {
             }
             Err(_) => return Err(Refusal::Gone),
         };
-        // One byte more than the longest HELLO is enough to see that there is too much.
-        let room = HELLO_BYTES_MAX + 1 - bytes.len();
-        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if frame_bytes.is_none() && bytes.len() >= HEADER_BYTES {
-            frame_bytes = Some(judge(&bytes).map_err(malformed)?);
+        if let Some(body) = reader.take(&chunk).map_err(malformed)? {
+            return Ok(body);
         }
-        match frame_bytes {
-            Some(wanted) if bytes.len() > wanted => return Err(malformed("something after HELLO before WELCOME")),
-            Some(wanted) if bytes.len() == wanted => return Ok(bytes.split_off(HEADER_BYTES)),
-            _ => {}
+    }
+}
+
+/// Gathers HELLO from the chunks of the first stream.
+#[derive(Default)]
+pub(crate) struct HelloReader {
+    bytes: Vec<u8>,
+    frame_bytes: Option<usize>,
+}
+
+impl HelloReader {
+    /// Takes a chunk; gives the body once HELLO is whole. Of no use after an error.
+    pub(crate) fn take(&mut self, chunk: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+        // One byte more than the longest HELLO is enough to see that there is too much.
+        let room = HELLO_BYTES_MAX + 1 - self.bytes.len();
+        self.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if self.frame_bytes.is_none() && self.bytes.len() >= HEADER_BYTES {
+            self.frame_bytes = Some(judge(&self.bytes)?);
+        }
+        match self.frame_bytes {
+            Some(wanted) if self.bytes.len() > wanted => Err("something after HELLO before WELCOME"),
+            Some(wanted) if self.bytes.len() == wanted => Ok(Some(self.bytes.split_off(HEADER_BYTES))),
+            _ => Ok(None),
         }
     }
 }
@@ -120,33 +135,47 @@ fn judge(bytes: &[u8]) -> Result<usize, &'static str> {
     Ok(head.frame_bytes())
 }
 
-/// Checks version and token.
-fn rights_of(plane: &Plane, body: &[u8]) -> Result<Rights, Refusal> {
-    if u16_at(body, 0) != PROTOCOL_VERSION {
-        return Err(Refusal::Unwelcome(Status::VersionUnsupported, "only protocol version 1 is spoken here"));
+/// Version and token in a HELLO of a version up to `version_max`; else the status and text of the refusal.
+pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (Status, &'static str)> {
+    let version = u16_at(body, 0);
+    if !(PROTOCOL_VERSION..=version_max).contains(&version) {
+        let text = "only protocol version 1, and 2 where there is fan-out, are spoken here";
+        return Err((Status::VersionUnsupported, text));
     }
     let token = &body[4..];
     if usize::from(u16_at(body, 2)) != token.len() {
-        return Err(Refusal::Fault(Status::Malformed, "a HELLO whose token length does not fit its body"));
+        return Err((Status::Malformed, "a HELLO whose token length does not fit its body"));
     }
-    match &plane.verifier {
-        None => Ok(Rights::ALL),
-        Some(verifier) => {
-            verifier.check(token, now_unix_ms()).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
-        }
-    }
+    Ok((version, token))
+}
+
+/// The highest version of the contract spoken here.
+fn version_max(plane: &Plane) -> u16 {
+    if plane.fanout.is_some() { PROTOCOL_VERSION_FANOUT } else { PROTOCOL_VERSION }
+}
+
+/// Checks version and token; returns what the client speaks and may.
+fn rights_of(plane: &Plane, body: &[u8]) -> Result<(u16, Rights), Refusal> {
+    let (version, token) = token_of(body, version_max(plane)).map_err(|(status, text)| match status {
+        Status::Malformed => Refusal::Fault(status, text),
+        _ => Refusal::Unwelcome(status, text),
+    })?;
+    let rights = plane.gate.check(token, now_unix_ms());
+    rights.map(|rights| (version, rights)).map_err(|fault| Refusal::Unwelcome(Status::Unauthorized, fault.0))
 }
 
 /// Opens the session, WELCOME being the first frame that its first stream owes.
 fn welcome(
     plane: &Arc<Plane>,
     connection: &Connection,
+    version: u16,
     rights: Rights,
     place: OwnedSemaphorePermit,
 ) -> Result<Arc<Session>, Refusal> {
     let opened = plane.sessions.open(rights, |number| {
-        let first = StreamAnswers::new(number, plane.answer_limits.clone(), welcome_frame(plane, number, Status::Ok));
-        Session::new(number, rights, Arc::clone(plane), connection.clone(), first, place)
+        let frame = welcome_frame(plane, version, number, Status::Ok);
+        let first = StreamAnswers::new(number, plane.answer_limits.clone(), frame);
+        Session::new(number, version, rights, Arc::clone(plane), connection.clone(), first, place)
     });
     opened.map_err(|reason| match reason {
         NotOpened::Revoked => Refusal::Unwelcome(Status::Unauthorized, TOKEN_REVOKED.0),
@@ -154,10 +183,10 @@ fn welcome(
     })
 }
 
-fn welcome_frame(plane: &Plane, session: u32, status: Status) -> Vec<u8> {
+fn welcome_frame(plane: &Plane, version: u16, session: u32, status: Status) -> Vec<u8> {
     let mut frame = Vec::new();
     let (streams_max, nodes_max) = (plane.streams_max, plane.nodes_max);
-    put_welcome(&mut frame, Welcome { session, status, streams_max, revision: (plane.revision)(), nodes_max });
+    put_welcome(&mut frame, Welcome { version, session, status, streams_max, revision: (plane.revision)(), nodes_max });
     frame
 }
 
@@ -168,7 +197,7 @@ async fn turn_away(plane: &Plane, connection: &Connection, mut send: SendStream,
             if status == Status::Unauthorized {
                 plane.counters.add(CounterId::UnauthorizedRefused, 1);
             }
-            (status, text, welcome_frame(plane, 0, status), REFUSAL_WAIT)
+            (status, text, welcome_frame(plane, version_max(plane), 0, status), REFUSAL_WAIT)
         }
         Refusal::Fault(status, text) => {
             if status == Status::Malformed {

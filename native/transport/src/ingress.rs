@@ -98,7 +98,8 @@ impl Ingress {
     async fn take_frames(&mut self, decoder: &mut FrameDecoder, bytes: &[u8]) -> Result<(), Stop> {
         let mut rest = bytes;
         loop {
-            let expected = Expected { session: self.session.number, counter: self.counter };
+            let fanout = self.session.outbox.is_some();
+            let expected = Expected { session: self.session.number, counter: self.counter, fanout };
             match decoder.next(&mut rest, expected) {
                 Ok(Some(frame)) => {
                     self.counter += 1;
@@ -171,6 +172,8 @@ pub(crate) fn record_head(session: &Session, frame: &Frame<'_>) -> RecordHead {
         FrameKind::Release => (RecordKind::Release, frame.node(), frame.argument()),
         FrameKind::Route => (RecordKind::Route, frame.node(), frame.argument()),
         FrameKind::Read => (RecordKind::Read, frame.node(), frame.argument()),
+        FrameKind::Subscribe => (RecordKind::Subscribe, 0, session.number),
+        FrameKind::Unsubscribe => (RecordKind::Unsubscribe, 0, session.number),
         FrameKind::Move | FrameKind::Hello | FrameKind::Close => (RecordKind::Move, 0, 0),
     };
     let status = if frame.digest_matches() {

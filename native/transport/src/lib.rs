@@ -35,10 +35,12 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answers;
+mod certificates;
 mod config;
 mod connection;
 mod datagram;
 mod error;
+mod fanout;
 mod frame;
 mod hello;
 mod ingress;
@@ -51,8 +53,12 @@ mod tls;
 mod token;
 mod writer;
 
-pub use config::{Auth, Certificate, TokenKey, TransportConfig};
+#[doc(hidden)]
+pub mod wire;
+
+pub use config::{Auth, Certificate, ClientCertificates, TokenKey, TransportConfig};
 pub use error::TransportError;
+pub use fanout::{Fanout, NodeState, Outbox, StateSource};
 pub use server::Server;
 pub use session::SessionInfo;
 pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

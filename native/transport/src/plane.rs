@@ -8,10 +8,11 @@ use lodestone_memory::{Counters, Histograms};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::answers::AnswerLimits;
+use crate::fanout::Fanout;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::sink::{Batch, SessionEvent};
-use crate::token::Verifier;
+use crate::token::Gate;
 
 /// Tells the present revision; read for WELCOME.
 pub(crate) type RevisionSource = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -36,8 +37,7 @@ pub(crate) struct Plane {
     pub(crate) hello_wait: Duration,
     pub(crate) slow_consumer: Duration,
     pub(crate) handshake_target: Duration,
-    /// `None`: tokens are not asked for.
-    pub(crate) verifier: Option<Verifier>,
+    pub(crate) gate: Gate,
     pub(crate) answer_limits: AnswerLimits,
     pub(crate) pages: Pages,
     pub(crate) ingress: mpsc::Sender<Batch>,
@@ -45,6 +45,7 @@ pub(crate) struct Plane {
     pub(crate) counters: Counters,
     pub(crate) histograms: Histograms,
     pub(crate) events: EventSink,
+    pub(crate) fanout: Option<Fanout>,
     pub(crate) sessions: Sessions,
     pub(crate) told: Told,
     /// One place for each connection that is allowed.

@@ -13,15 +13,16 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::answers::AnswerLimits;
-use crate::config::{Auth, Certificate, TransportConfig};
+use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig};
 use crate::connection;
 use crate::error::TransportError;
+use crate::fanout::Outbox;
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource, Told};
 use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, now_unix_ms};
 use crate::sink::Batch;
 use crate::tls::Identity;
-use crate::token::Verifier;
+use crate::token::{Gate, Verifier};
 
 /// Streams a client may open before it is welcomed. QUIC keeps about 100 bytes in advance for each that it may open,
 /// so a connection that never says HELLO should not be granted all of them.
@@ -69,11 +70,8 @@ impl Server {
         events: EventSink,
     ) -> Result<Server, TransportError> {
         config.check()?;
-        let verifier = match &config.auth {
-            Auth::None => None,
-            Auth::Tokens(keys) => Some(Verifier::new(keys)?),
-        };
-        let identity = Identity::load(&config.certificate, config.listen)?;
+        let gate = Gate::new(&config.auth)?;
+        let identity = Identity::load(&config.certificate, &config.client_certificates, config.listen.ip(), counters)?;
         let answer_limits = AnswerLimits {
             buffer_bytes: config.answer_buffer_bytes,
             routes: Arc::new(Semaphore::new(config.routes_in_flight_max)),
@@ -85,7 +83,7 @@ impl Server {
             hello_wait: Duration::from_millis(config.idle_timeout_ms),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
             handshake_target: Duration::from_millis(config.handshake_target_ms),
-            verifier,
+            gate,
             answer_limits,
             pages: Pages::new(pages, counters),
             ingress,
@@ -93,6 +91,7 @@ impl Server {
             counters,
             histograms,
             events,
+            fanout: config.fanout.clone(),
             sessions: Sessions::default(),
             told: Told::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
@@ -109,14 +108,40 @@ impl Server {
         self.address
     }
 
-    /// The server's own certificate as DER.
-    pub fn certificate_der(&self) -> &[u8] {
-        &self.identity.leaf_der
+    /// The server's own certificate as DER, as of now.
+    pub fn certificate_der(&self) -> Vec<u8> {
+        self.identity.leaf_der()
     }
 
-    /// The certificate chain as PEM, leaf first, for clients to trust; never the key.
-    pub fn certificate_pem(&self) -> &str {
-        &self.identity.pem
+    /// The certificate chain as PEM, leaf first, for clients to trust, as of now; never the key.
+    pub fn certificate_pem(&self) -> String {
+        self.identity.pem()
+    }
+
+    /// Reads certificate, key and the authorities of clients anew and takes up the keys of tokens, all of it or nothing.
+    /// Handshakes and HELLOs from here on meet the new ones; tickets given out before resume nothing any more; sessions
+    /// that are open stay so. A self-signed certificate stays the same. Waits for files, so no worker should call it.
+    ///
+    /// # Errors
+    /// What [`Server::start`] would refuse; the old identity goes on then, and the counters tell both.
+    pub fn reload_identity(
+        &self,
+        certificate: &Certificate,
+        clients: &ClientCertificates,
+        auth: &Auth,
+    ) -> Result<(), TransportError> {
+        let counters = self.plane.counters;
+        let _turn = self.identity.turn();
+        let read = Verifier::of(auth).and_then(|keys| Ok((keys, self.identity.reload(certificate, clients)?)));
+        let (keys, reloaded) = read.inspect_err(|error| {
+            counters.add(CounterId::IdentityReloadsRefused, 1);
+            tracing::warn!(%error, "certificate and token keys stay as they were");
+        })?;
+        self.identity.adopt(reloaded);
+        self.plane.gate.adopt(keys);
+        counters.add(CounterId::IdentityReloads, 1);
+        tracing::info!("certificate and token keys were taken up anew");
+        Ok(())
     }
 
     /// SHA-256 of the server's own certificate (DER).
@@ -127,6 +152,16 @@ impl Server {
     /// The live sessions, by number.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         self.plane.sessions.list()
+    }
+
+    /// Where the engine thread puts news for a session.
+    ///
+    /// # Errors
+    /// [`Status::Unauthorized`] when there is none with this number, [`Status::VersionUnsupported`] when its client knows
+    /// no updates.
+    pub fn outbox(&self, session: u32) -> Result<Arc<Outbox>, Status> {
+        let found = self.plane.sessions.outbox(session).ok_or(Status::Unauthorized)?;
+        found.ok_or(Status::VersionUnsupported)
     }
 
     /// Closes a session with a status and a text (at most 1,024 bytes of it are sent); `false` if there is none with
@@ -144,6 +179,19 @@ impl Server {
             tracing::info!("a token was revoked");
         } else {
             tracing::warn!("a token was not revoked: too many are; replace its key");
+        }
+        revoked
+    }
+
+    /// Lets the token of this session open no more sessions and closes all that it opened, with `UNAUTHORIZED`; a session
+    /// without a token is closed alone. `None` if there is no such session; `Some(false)`, with nothing done, when the
+    /// table of revoked tokens is full.
+    pub fn revoke_session(&self, session: u32) -> Option<bool> {
+        let revoked = self.plane.sessions.revoke_session(session);
+        match revoked {
+            Some(true) => tracing::info!(session, "the token of a session was revoked"),
+            Some(false) => tracing::warn!(session, "a token was not revoked: too many are; replace its key"),
+            None => {}
         }
         revoked
     }

@@ -11,7 +11,8 @@ use lodestone_memory::{CounterId, Status};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::answers::StreamAnswers;
-use crate::frame::put_close;
+use crate::fanout::Outbox;
+use crate::frame::{PROTOCOL_VERSION_FANOUT, put_close};
 use crate::plane::Plane;
 use crate::token::{Rights, TOKEN_REVOKED};
 
@@ -62,6 +63,8 @@ pub(crate) struct Session {
     pub(crate) connection: quinn::Connection,
     pub(crate) first: Arc<StreamAnswers>,
     pub(crate) frames: AtomicU64,
+    /// `None`: the client does not know what an update is.
+    pub(crate) outbox: Option<Arc<Outbox>>,
     address: SocketAddr,
     connected_unix_ms: u64,
     end: Mutex<Option<End>>,
@@ -75,15 +78,18 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(
         number: u32,
+        version: u16,
         rights: Rights,
         plane: Arc<Plane>,
         connection: quinn::Connection,
         first: StreamAnswers,
         place: OwnedSemaphorePermit,
     ) -> Session {
+        let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
         Session {
             number,
             rights,
+            outbox: fanout.map(|fanout| fanout.outbox(number)),
             plane,
             address: connection.remote_address(),
             connection,
@@ -254,6 +260,11 @@ impl Sessions {
         self.table().live.remove(&number);
     }
 
+    /// Where to put news for a session; `None` inside: its client knows no updates.
+    pub(crate) fn outbox(&self, number: u32) -> Option<Option<Arc<Outbox>>> {
+        self.table().live.get(&number).map(|session| session.outbox.clone())
+    }
+
     pub(crate) fn list(&self) -> Vec<SessionInfo> {
         self.table().live.values().map(|session| session.info()).collect()
     }
@@ -278,6 +289,15 @@ impl Sessions {
             session.close(Status::Unauthorized, TOKEN_REVOKED.0);
         }
         true
+    }
+
+    /// Revokes the token of a session; `None`: there is no such session.
+    pub(crate) fn revoke_session(&self, number: u32) -> Option<bool> {
+        let nonce = self.table().live.get(&number)?.rights.nonce;
+        match nonce {
+            Some(nonce) => Some(self.revoke(nonce)),
+            None => Some(self.close(number, Status::Unauthorized, TOKEN_REVOKED.0)),
+        }
     }
 
     pub(crate) fn rolled_back(&self, revision: u64) {

@@ -52,10 +52,12 @@ pub trait AnswerSink: Send + Sync {
     /// MOVEs and RELEASEs of one batch, in the order of their counters. Afterwards every frame of the stream up to the
     /// last counter is decided and, where accepted, committed by `revision`.
     fn decided(&self, decisions: &[Decision], revision: u64);
-    /// A READ or ROUTE that is answered by REJECT.
+    /// A READ, ROUTE, SUBSCRIBE or UNSUBSCRIBE that is answered by REJECT.
     fn refused(&self, counter: u64, status: Status, node: u32);
     /// The answer to a READ: the slot as it lies in the slot arena, all zero where the node has none.
     fn state(&self, counter: u64, revision: u64, slot: &[u8; 256]);
+    /// The answer to a SUBSCRIBE or UNSUBSCRIBE: of how many nodes the session is told now. Streams alone ask.
+    fn subscribed(&self, _counter: u64, _revision: u64, _subscriptions: u32) {}
     /// The answer to a ROUTE. `false`: the state was rolled back since that revision, so the client must not see it any
     /// more; nothing was answered, and the route is to be found anew.
     #[must_use]

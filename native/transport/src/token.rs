@@ -1,9 +1,11 @@
 //! Tokens: who may move which nodes, until when, proven by HMAC-SHA-256.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::config::TokenKey;
+use crate::config::{Auth, TokenKey};
 use crate::error::TransportError;
 use crate::frame::{u32_at, u64_at};
 
@@ -35,12 +37,51 @@ pub(crate) struct TokenFault(pub(crate) &'static str);
 /// The token of a session that is closed or refused because of a revocation.
 pub(crate) const TOKEN_REVOKED: TokenFault = TokenFault("the token was revoked");
 
+/// Lets in who may come in, by today's keys.
+pub(crate) struct Gate {
+    /// `None`: tokens are not asked for.
+    verifier: RwLock<Option<Arc<Verifier>>>,
+}
+
+impl Gate {
+    /// A gate with these keys.
+    ///
+    /// # Errors
+    /// As [`Verifier::of`].
+    pub(crate) fn new(auth: &Auth) -> Result<Gate, TransportError> {
+        Ok(Gate { verifier: RwLock::new(Verifier::of(auth)?.map(Arc::new)) })
+    }
+
+    /// From here on these keys count. Sessions that are open stay so.
+    pub(crate) fn adopt(&self, verifier: Option<Verifier>) {
+        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier.map(Arc::new);
+    }
+
+    /// The rights that the token brings.
+    pub(crate) fn check(&self, token: &[u8], now_unix_ms: u64) -> Result<Rights, TokenFault> {
+        let verifier = self.verifier.read().unwrap_or_else(PoisonError::into_inner).clone();
+        verifier.map_or(Ok(Rights::ALL), |verifier| verifier.check(token, now_unix_ms))
+    }
+}
+
 /// Checks tokens against the configured keys.
 pub(crate) struct Verifier {
     keys: Vec<(u32, Hmac<Sha256>)>,
 }
 
 impl Verifier {
+    /// Takes up the keys, if there are to be any.
+    ///
+    /// # Errors
+    /// Keys that are too many, too short or named twice, or a secret that HMAC cannot be keyed with.
+    pub(crate) fn of(auth: &Auth) -> Result<Option<Verifier>, TransportError> {
+        auth.check()?;
+        match auth {
+            Auth::None => Ok(None),
+            Auth::Tokens(keys) => Verifier::new(keys).map(Some),
+        }
+    }
+
     /// Takes up the keys.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ async fn the_self_signed_certificate_serves_names_and_addresses() {
     let bench = Bench::start();
     assert_eq!(bench.server.fingerprint(), <[u8; 32]>::from(Sha256::digest(bench.server.certificate_der())));
     let pem = pem::parse(bench.server.certificate_pem()).unwrap();
-    assert_eq!((pem.tag(), pem.contents()), ("CERTIFICATE", bench.server.certificate_der()));
+    assert_eq!((pem.tag(), pem.contents()), ("CERTIFICATE", bench.server.certificate_der().as_slice()));
     for name in ["localhost", "127.0.0.1", "::1"] {
         let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let config = client_config(bench.server.certificate_der(), b"lodestone/1", |_| {});

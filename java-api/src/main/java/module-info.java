@@ -12,4 +12,5 @@ module dev.lodestone {
     requires org.snakeyaml.engine.v2;
 
     exports dev.lodestone;
+    exports dev.lodestone.client;
 }

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use super::{bytes_of_hex, text, value_of};
+use crate::identity::ClientIdentity;
 use crate::trust::TrustAnchor;
 
 /// The part of `--help` about these options.
@@ -14,6 +15,8 @@ Server
   --fingerprint HEX          instead of --certificate: SHA-256 of the server's certificate
   --server-name NAME         name in the certificate (default: the IP address)
   --token-file FILE          file with the session token in hexadecimal, for servers that ask for one
+  --client-certificate FILE  PEM file with a certificate to show, for servers that ask for one
+  --client-key FILE          its key, PEM
 ";
 
 /// How the server proves who it is.
@@ -36,6 +39,8 @@ pub struct ServerOptions {
     pub server_name: Option<String>,
     /// Where the token is.
     pub token_file: Option<PathBuf>,
+    /// The client's own certificate and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// What was given so far.
@@ -46,6 +51,8 @@ pub struct ServerGiven {
     fingerprint: Option<String>,
     server_name: Option<String>,
     token_file: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
 }
 
 impl ServerGiven {
@@ -61,6 +68,8 @@ impl ServerGiven {
             "fingerprint" => self.fingerprint = Some(text(name, value()?)?),
             "server-name" => self.server_name = Some(text(name, value()?)?),
             "token-file" => self.token_file = Some(value()?.into()),
+            "client-certificate" => self.client_certificate = Some(value()?.into()),
+            "client-key" => self.client_key = Some(value()?.into()),
             unknown => return Err(format!("unknown option --{unknown}")),
         }
         Ok(())
@@ -78,7 +87,12 @@ impl ServerGiven {
             (Some(_), Some(_)) => return Err("--certificate and --fingerprint exclude each other".into()),
         };
         let target = self.target.ok_or("--target HOST:PORT is missing")?;
-        Ok(ServerOptions { target, trust, server_name: self.server_name, token_file: self.token_file })
+        let identity = match (self.client_certificate, self.client_key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err("--client-certificate and --client-key go together".into()),
+        };
+        Ok(ServerOptions { target, trust, server_name: self.server_name, token_file: self.token_file, identity })
     }
 }
 
@@ -108,6 +122,15 @@ impl ServerOptions {
             Some(name) => trust.with_server_name(name),
             None => trust,
         })
+    }
+
+    /// The certificate that the client shows, if one was named.
+    ///
+    /// # Errors
+    /// When a file cannot be read or used.
+    pub fn identity(&self) -> Result<Option<ClientIdentity>, String> {
+        let read = |(chain, key): &(PathBuf, PathBuf)| ClientIdentity::pem_files(chain, key);
+        self.identity.as_ref().map(read).transpose().map_err(|error| error.to_string())
     }
 
     /// The token of the token file, if one was named.

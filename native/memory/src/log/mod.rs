@@ -196,7 +196,7 @@ fn store(words: &[AtomicU64], text: impl Iterator<Item = u64>) {
     }
 }
 
-#[cfg(all(loom, test))]
+#[cfg(all(test, loom))]
 mod models;
-#[cfg(all(not(loom), test))]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -63,14 +63,15 @@ impl Answers {
 
     /// Engine: refuses a command; told before the line says that it is decided.
     pub fn reject(&self, rejection: &Rejection) {
+        // Wrapping: the word lies where other processes can write, so it may hold anything.
         let number = self.rejected.load(Ordering::Relaxed);
-        self.rejecting.store(number + 1, Ordering::Relaxed);
+        self.rejecting.store(number.wrapping_add(1), Ordering::Relaxed);
         // Pairs with the acquire fence of readers: whoever sees a word of this refusal sees that the old one is going.
         fence(Ordering::Release);
         let entry = self.place(number);
         entry[0].store(rejection.counter, Ordering::Relaxed);
         entry[1].store(u64::from(rejection.status) << 32 | u64::from(rejection.node), Ordering::Relaxed);
-        self.rejected.store(number + 1, Ordering::Release);
+        self.rejected.store(number.wrapping_add(1), Ordering::Release);
     }
 
     /// Engine: says how far it is.
@@ -122,7 +123,7 @@ impl Answers {
             let (counter, about) = (entry[0].load(Ordering::Relaxed), entry[1].load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             if self.rejecting.load(Ordering::Relaxed).wrapping_sub(reader.next) <= REJECTIONS_MAX as u64 {
-                reader.next += 1;
+                reader.next = reader.next.wrapping_add(1);
                 return Some(Rejection { counter, node: about as u32, status: (about >> 32) as u16 });
             }
             look_again();

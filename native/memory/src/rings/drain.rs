@@ -59,9 +59,10 @@ impl RingConsumer {
     pub(crate) fn drain(&mut self, limit: u32, mut take: impl FnMut(&RingRecord) -> Take) -> Drained {
         let mut drained = Drained::default();
         let before = self.head;
-        // Bounded by what one lap holds, so that padding cannot keep the engine here.
-        let end = before.wrapping_add(self.words.cells.capacity());
-        while drained.records < limit && self.head != end && !self.is_closed() {
+        // Bounded by what one lap holds, so that neither padding nor a tail that somebody moves on and on keeps the engine
+        // here: a step may pass the lap's end, and then it was the last.
+        let lap = self.words.cells.capacity();
+        while drained.records < limit && self.head.wrapping_sub(before) < lap && !self.is_closed() {
             let skipped = match self.find() {
                 Found::Nothing => break,
                 Found::Padding(bytes) => bytes,

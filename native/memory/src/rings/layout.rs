@@ -76,8 +76,10 @@ pub const REPLY_WORDS_MAX: usize = 12;
 pub const REPLY_LIST: usize = 256;
 /// Status of a reply beside those of the wire contract: every watch is in use. The number of the C interface.
 pub const REPLY_WATCHES_FULL: u16 = 110;
-/// Most bytes of the list: 8,192 nodes of a path.
-pub const REPLY_LIST_BYTES_MAX: usize = 32 * 1024;
+/// Most numbers in the list: nodes of a path.
+pub const REPLY_LIST_MAX: usize = 8_192;
+/// Most bytes of the list.
+pub const REPLY_LIST_BYTES_MAX: usize = 4 * REPLY_LIST_MAX;
 
 /// How large the bridge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

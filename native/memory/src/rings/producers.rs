@@ -146,7 +146,7 @@ impl Producers {
 
     pub(crate) fn count_full(&self, entry: usize) {
         let word = self.word(entry, PRODUCER_FULL);
-        word.store(word.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// The process of a live entry.

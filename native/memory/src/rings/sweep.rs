@@ -30,7 +30,8 @@ impl BridgeEnd {
             if state.stage == Stage::Free {
                 continue;
             }
-            sweep.full += self.bridge.producers.full(entry);
+            // Wrapping: what a producer says that it counted may be anything.
+            sweep.full = sweep.full.wrapping_add(self.bridge.producers.full(entry));
             if state.stage != Stage::Leaving && self.is_dead(entry, state) {
                 sweep.died += u32::from(self.bridge.producers.leave(entry, state.epoch));
             }
@@ -86,7 +87,7 @@ impl BridgeEnd {
         {
             lane.free();
         }
-        self.full_before += self.bridge.producers.full(entry);
+        self.full_before = self.full_before.wrapping_add(self.bridge.producers.full(entry));
         self.leaving[entry] = None;
         self.bridge.replies.clear(entry);
         self.bridge.producers.free(entry);

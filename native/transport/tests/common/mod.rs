@@ -30,6 +30,10 @@ pub const ROUTE: u8 = 0x20;
 pub const PATH: u8 = 0x21;
 pub const READ: u8 = 0x28;
 pub const STATE: u8 = 0x29;
+pub const SUBSCRIBE: u8 = 0x30;
+pub const SUBSCRIBED: u8 = 0x31;
+pub const UNSUBSCRIBE: u8 = 0x32;
+pub const UPDATE: u8 = 0x38;
 pub const CLOSE: u8 = 0x7e;
 pub const ACK_EACH: u8 = 1;
 
@@ -157,6 +161,9 @@ impl Engine {
             if matches!(kind, RecordKind::Move | RecordKind::Release) {
                 let status = state.decide(status, node, head.node_first, head.node_last, &record);
                 decisions.push(Decision { counter, node, status, ack_each: head.ack_each });
+            } else if matches!(kind, RecordKind::Subscribe | RecordKind::Unsubscribe) {
+                self.commit(&mut state, &batch.sink, &mut decisions);
+                batch.sink.subscribed(counter, state.revision, record.packet.len() as u32 / 4);
             } else {
                 self.commit(&mut state, &batch.sink, &mut decisions);
                 state.answer(&batch.sink, kind, counter, node, head.argument);
@@ -299,13 +306,10 @@ impl Bench {
     }
 }
 
-pub fn client_config(
-    certificate_der: &[u8],
-    alpn: &[u8],
-    adjust: impl FnOnce(&mut quinn::TransportConfig),
-) -> quinn::ClientConfig {
+/// TLS as a client that trusts this certificate alone.
+pub fn tls_client(certificate_der: impl AsRef<[u8]>, alpn: &[u8]) -> rustls::ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(certificate_der.to_vec())).unwrap();
+    roots.add(CertificateDer::from(certificate_der.as_ref().to_vec())).unwrap();
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
@@ -313,6 +317,15 @@ pub fn client_config(
         .with_no_client_auth();
     tls.alpn_protocols = vec![alpn.to_vec()];
     tls.enable_early_data = true;
+    tls
+}
+
+pub fn client_config(
+    certificate_der: impl AsRef<[u8]>,
+    alpn: &[u8],
+    adjust: impl FnOnce(&mut quinn::TransportConfig),
+) -> quinn::ClientConfig {
+    let tls = tls_client(certificate_der, alpn);
     let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     let mut transport = quinn::TransportConfig::default();
     adjust(&mut transport);
@@ -448,8 +461,13 @@ pub struct Client {
 
 impl Client {
     pub async fn welcomed(connection: Connection, token: &[u8]) -> Client {
+        Client::welcomed_as(1, connection, token).await
+    }
+
+    /// A session of this protocol version.
+    pub async fn welcomed_as(version: u16, connection: Connection, token: &[u8]) -> Client {
         let (mut send, mut receive) = connection.open_bi().await.unwrap();
-        send.write_all(&hello_frame(1, token)).await.unwrap();
+        send.write_all(&hello_frame(version, token)).await.unwrap();
         let welcome = next(&mut receive).await.unwrap();
         assert_eq!((welcome.kind, welcome.u16(2)), (WELCOME, 0), "welcome");
         let session = welcome.session;

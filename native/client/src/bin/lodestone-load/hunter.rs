@@ -123,8 +123,8 @@ impl Hunter {
         payload[4..8].copy_from_slice(&(self.steps as u32).to_le_bytes());
         payload[8..16].copy_from_slice(&(hunt.clock.start_unix_ns + scheduled_ns).to_le_bytes());
         self.sender.queue_move(&Move {
-            source: step.source,
-            target: step.target,
+            source: hunt.roads.node_of(step.source),
+            target: hunt.roads.node_of(step.target),
             edge_mask: step.edge_mask,
             payload: &payload,
             ..Move::default()
@@ -201,7 +201,9 @@ impl Reader {
                 Ok(())
             }
             Answer::Close { status, text } => Err(format!("the server closed the session: {status} {text:?}")),
-            Answer::Path(_) | Answer::State(_) => Err("the server answered a question that nobody asked".into()),
+            Answer::Path(_) | Answer::State(_) | Answer::Subscribed(_) => {
+                Err("the server answered a question that nobody asked".into())
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod hunter;
 mod interrupt;
 mod options;
 mod pacer;
+mod percentiles;
 mod random;
 mod roads;
 mod run;

@@ -12,14 +12,23 @@ pub(crate) struct Roads {
     first_edge: Vec<u32>,
     targets: Vec<u32>,
     masks: Vec<u32>,
+    /// The node that crossing 0 is.
+    first_node: u32,
 }
+
+/// Crossings of the row of a grid.
+const GRID_WIDTH: u32 = 100;
 
 impl Roads {
     /// The roads of a map: the same edges that a server holds after loading it, so walking them changes no distance.
     /// Says what is missing when nobody could walk on it.
     pub(crate) fn new(map: &lodestone_map::Map) -> Result<Roads, String> {
-        let mut roads =
-            Roads { first_edge: Vec::with_capacity(map.nodes() + 1), targets: Vec::new(), masks: Vec::new() };
+        let mut roads = Roads {
+            first_edge: Vec::with_capacity(map.nodes() + 1),
+            targets: Vec::new(),
+            masks: Vec::new(),
+            first_node: 0,
+        };
         for edge in map.edges() {
             roads.begin_crossings_up_to(edge.source);
             roads.targets.push(edge.target);
@@ -31,6 +40,29 @@ impl Roads {
         let crossings = u32::try_from(map.nodes()).map_err(|_| "the map has too many crossings".to_owned())?;
         roads.begin_crossings_up_to(crossings);
         Ok(roads)
+    }
+
+    /// A grid over the nodes from first to last, of which there are two at least.
+    pub(crate) fn grid(first: u32, last: u32) -> Roads {
+        let crossings = (last - first).saturating_add(1);
+        let mut roads = Roads { first_edge: Vec::new(), targets: Vec::new(), masks: Vec::new(), first_node: first };
+        for here in 0..crossings {
+            roads.begin_crossings_up_to(here);
+            let neighbours =
+                [here.checked_sub(1), here.checked_add(1), here.checked_sub(GRID_WIDTH), here.checked_add(GRID_WIDTH)];
+            for target in neighbours.into_iter().flatten().filter(|target| *target < crossings) {
+                roads.targets.push(target);
+                // Any weight would do; one that differs makes routes of interest.
+                roads.masks.push(lodestone_map::edge_mask((here % 7 + 1) as u8));
+            }
+        }
+        roads.begin_crossings_up_to(crossings);
+        roads
+    }
+
+    /// The server's node for a crossing.
+    pub(crate) fn node_of(&self, crossing: u32) -> u32 {
+        self.first_node + crossing
     }
 
     /// How many crossings there are; they are numbered from 0.
@@ -227,6 +259,22 @@ pub(crate) mod tests {
         assert_eq!(walk(1, 1), walk(1, 1));
         assert_ne!(walk(1, 1), walk(2, 1));
         assert_ne!(walk(1, 1), walk(1, 2));
+    }
+
+    #[test]
+    fn a_grid_has_ways_on_everywhere_and_covers_its_nodes() {
+        for (first, last) in [(0, 1), (7, 13), (5, 1_234), (u32::MAX - 300, u32::MAX)] {
+            let roads = Roads::grid(first, last);
+            assert_eq!((roads.node_of(0), roads.node_of(roads.crossings() - 1)), (first, last));
+            for here in 0..roads.crossings() {
+                assert!(roads.has_way_on(here), "{first}-{last}: {here}");
+                assert!(roads.edges(here).all(|(target, _)| target != here && target < roads.crossings()));
+            }
+            let mut walker = Walker::new(&roads, 3, 1);
+            for _ in 0..500 {
+                assert!(walker.step(&roads).target < roads.crossings());
+            }
+        }
     }
 
     #[test]

@@ -11,11 +11,12 @@ use tokio::task::JoinSet;
 use crate::connect::{Connected, connect_all};
 use crate::hunter::{Clock, Hunt, Hunter};
 use crate::interrupt::Interrupt;
-use crate::options::Options;
+use crate::options::{Ground, Options};
 use crate::pacer::Pacer;
+use crate::percentiles;
 use crate::roads::{Roads, Walker};
 use crate::schedule::Schedule;
-use crate::totals::{Totals, percentiles};
+use crate::totals::{Totals, percentiles as percentiles_of};
 
 /// Time between the last connection and the first move, for the connections' own packets to settle.
 const SETTLE_MS: u64 = 100;
@@ -29,7 +30,10 @@ pub(crate) async fn run(options: Options) -> Result<(), Vec<String>> {
     let single = |error: String| vec![error];
     let mut output = Output::new();
     let mut interrupt = Interrupt::new().map_err(single)?;
-    let roads = read_roads(&options.map).map_err(single)?;
+    let roads = match &options.ground {
+        Ground::Map(file) => read_roads(file).map_err(single)?,
+        Ground::Nodes { first, last } => Roads::grid(*first, *last),
+    };
     let address = options.server.address().map_err(single)?;
     let trust = options.server.trust_anchor().map_err(single)?;
     let token = options.server.token().map_err(single)?;
@@ -44,7 +48,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Vec<String>> {
         End { due: 0, seconds: 0, interrupted: true }
     } else {
         let hunters = send_out(&options, &hunt, &mut connected.sessions, &mut readers).map_err(single)?;
-        drive(&hunt, hunters, &mut output, &mut interrupt).await.map_err(single)?
+        drive(&hunt, hunters, &mut output, &mut interrupt, options.progress).await.map_err(single)?
     };
     let elapsed = hunt.clock.start.elapsed();
     // First the readers, so that closing the sessions is not taken for a loss.
@@ -61,6 +65,9 @@ fn read_roads(path: &Path) -> Result<Roads, String> {
 
 fn check_map_fits(roads: &Roads, sessions: &[Session]) -> Result<(), String> {
     let nodes_max = sessions.iter().map(|session| session.welcome().nodes_max).min().unwrap_or(u32::MAX);
+    if roads.node_of(0) > 0 && roads.node_of(roads.crossings() - 1) >= nodes_max {
+        return Err(format!("--nodes ends beyond the server's last node, {}", nodes_max - 1));
+    }
     if roads.crossings() > nodes_max {
         return Err(format!("the map has {} crossings, but the server takes only {nodes_max}", roads.crossings()));
     }
@@ -106,6 +113,7 @@ async fn drive(
     mut hunters: Vec<Hunter>,
     output: &mut Output,
     interrupt: &mut Interrupt,
+    progress: bool,
 ) -> Result<End, String> {
     let pacer = Pacer::start(hunt.clock.start)?;
     let total = hunt.schedule.moves_total();
@@ -128,6 +136,9 @@ async fn drive(
         end.seconds = hunt.clock.elapsed_ns() / 1_000_000_000;
         while seconds_told < end.seconds.min(hunt.schedule.seconds()) {
             seconds_told += 1;
+            if progress {
+                eprintln!("{}", hunt.totals.lock().progress_line(seconds_told));
+            }
             output.line(&hunt.totals.lock().tick_line(seconds_told))?;
         }
     }
@@ -218,8 +229,8 @@ fn report(
         .number("moves_due", end.due);
     let done = counts
         .describe(done)
-        .object("handshake_us", &percentiles(&connected.handshake))
-        .object("welcome_us", &percentiles(&connected.welcome));
+        .object("handshake_us", &percentiles_of(&connected.handshake))
+        .object("welcome_us", &percentiles_of(&connected.welcome));
     let mut problems = counts.problems(end.due);
     if let Err(error) = output.line(&done) {
         problems.push(error);
@@ -228,6 +239,11 @@ fn report(
         && let Err(error) = std::fs::write(file, done.to_text() + "\n")
     {
         problems.push(format!("cannot write the report {}: {error}", file.display()));
+    }
+    if let Some(file) = &options.histogram
+        && let Err(error) = percentiles::write(file, counts.end_to_end())
+    {
+        problems.push(error);
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Counts {
     first_loss: Option<String>,
     end_to_end: Histogram<u64>,
     end_to_end_this_second: Histogram<u64>,
+    /// Moves acknowledged by the last line for people.
+    acked_told: u64,
     pub(crate) send_delay: Histogram<u64>,
 }
 
@@ -88,6 +90,7 @@ impl Counts {
             first_loss: None,
             end_to_end: durations()?,
             end_to_end_this_second: durations()?,
+            acked_told: 0,
             send_delay: durations()?,
         })
     }
@@ -123,6 +126,25 @@ impl Counts {
     /// Moves sent that have no answer, lost connections included.
     pub(crate) fn moves_unanswered(&self) -> u64 {
         self.moves_sent - self.moves_acked - self.moves_rejected()
+    }
+
+    /// The latencies of all moves.
+    pub(crate) fn end_to_end(&self) -> &Histogram<u64> {
+        &self.end_to_end
+    }
+
+    /// The line for people after each second; before [`Counts::tick_line`], which begins the next one.
+    pub(crate) fn progress_line(&mut self, second: u64) -> String {
+        let acked = self.moves_acked - std::mem::replace(&mut self.acked_told, self.moves_acked);
+        let of_second = |quantile| quantile_us(&self.end_to_end_this_second, quantile);
+        format!(
+            "{second:>5} s  {acked:>9} moves/s  p50 {:>7} us  p99 {:>7} us  max {:>7} us  refused {}  lost {}",
+            of_second(0.5),
+            of_second(0.99),
+            to_us(self.end_to_end_this_second.max()),
+            self.moves_rejected(),
+            self.connections_lost
+        )
     }
 
     /// The line after each second; begins the next one.

@@ -1,7 +1,7 @@
 //! Answers as JSON.
 
 use lodestone_client::command_line::Object;
-use lodestone_client::{Answer, Path, Reject, State, Status, Welcome};
+use lodestone_client::{Answer, Path, Reject, Slot, State, Status, Update, Welcome};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,24 @@ pub(crate) fn answer_line(source: Source, answer: &Answer<'_>) -> Object {
         Answer::Reject(reject) => reject_line(source, reject),
         Answer::Path(path) => path_line(source, path),
         Answer::State(state) => state_line(source, state),
+        Answer::Subscribed(subscribed) => event_at("subscribed", source)
+            .number("counter", subscribed.counter)
+            .number("revision", subscribed.revision)
+            .number("subscriptions", u64::from(subscribed.subscriptions)),
         Answer::Close { status, text } => end_line("close", *status, text),
     }
+}
+
+/// The line of an update.
+pub(crate) fn update_line(update: &Update<'_>) -> Object {
+    let line = Object::new()
+        .text("event", "update")
+        .number("counter", update.counter)
+        .number("revision", update.revision)
+        .number("rollbacks", update.rollbacks)
+        .number("node", u64::from(update.node))
+        .number("node_version", update.version);
+    with_slot(line, &update.slot)
 }
 
 fn reject_line(source: Source, reject: &Reject) -> Object {
@@ -50,11 +66,12 @@ fn path_line(source: Source, path: &Path<'_>) -> Object {
 }
 
 fn state_line(source: Source, state: &State<'_>) -> Object {
-    let slot = state.slot;
-    event_at("state", source)
-        .number("counter", state.counter)
-        .number("revision", state.revision)
-        .flag("active", slot.is_active())
+    let line = event_at("state", source).number("counter", state.counter).number("revision", state.revision);
+    with_slot(line, &state.slot)
+}
+
+fn with_slot(line: Object, slot: &Slot<'_>) -> Object {
+    line.flag("active", slot.is_active())
         .number("source", u64::from(slot.source()))
         .number("target", u64::from(slot.target()))
         .number("edge_mask", u64::from(slot.edge_mask()))

@@ -1,7 +1,7 @@
 //! The commands of standard input.
 
 use lodestone_client::command_line::bytes_of_hex;
-use lodestone_client::wire::PAYLOAD_BYTES_MAX;
+use lodestone_client::wire::{PAYLOAD_BYTES_MAX, SUBSCRIBE_NODES_MAX};
 
 /// One line's wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub(crate) enum Frame {
     Read { node: u32 },
     /// ROUTE.
     Route { source: u32, target: u32 },
+    /// SUBSCRIBE.
+    Subscribe { nodes: Vec<u32> },
+    /// UNSUBSCRIBE.
+    Unsubscribe { nodes: Vec<u32> },
 }
 
 impl Frame {
@@ -45,6 +49,8 @@ impl Frame {
             Frame::Release { .. } => "release",
             Frame::Read { .. } => "read",
             Frame::Route { .. } => "route",
+            Frame::Subscribe { .. } => "subscribe",
+            Frame::Unsubscribe { .. } => "unsubscribe",
         }
     }
 
@@ -52,7 +58,7 @@ impl Frame {
     pub(crate) fn is_answered_as_datagram(&self) -> bool {
         match self {
             Frame::Move { ack_each, .. } | Frame::Release { ack_each, .. } => *ack_each,
-            Frame::Read { .. } | Frame::Route { .. } => true,
+            _ => true,
         }
     }
 }
@@ -73,7 +79,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         }
         name => Command::Frame(words.frame(name)?.ok_or_else(|| {
             format!(
-                "{name:?} is no command; known are move, release, read, route, stream, datagram, hold, go, finish, close"
+                "{name:?} is no command; known are move, release, read, route, subscribe, unsubscribe, stream, datagram, hold, go, finish, close"
             )
         })?),
     };
@@ -88,7 +94,9 @@ impl Words<'_> {
         match self.0.next().unwrap_or_default() {
             "counter" => Ok(Command::DatagramCounter(self.number("counter")?)),
             name => match self.frame(name)? {
-                Some(frame) if !matches!(frame, Frame::Route { .. }) => Ok(Command::Datagram(frame)),
+                Some(frame @ (Frame::Move { .. } | Frame::Release { .. } | Frame::Read { .. })) => {
+                    Ok(Command::Datagram(frame))
+                }
                 _ => Err("a datagram is a move, a release or a read, or 'datagram counter N'".into()),
             },
         }
@@ -104,8 +112,24 @@ impl Words<'_> {
             }
             "read" => Frame::Read { node: self.number("the node")? },
             "route" => Frame::Route { source: self.number("the source")?, target: self.number("the target")? },
+            "subscribe" => Frame::Subscribe { nodes: self.nodes(1)? },
+            "unsubscribe" => Frame::Unsubscribe { nodes: self.nodes(0)? },
             _ => return Ok(None),
         }))
+    }
+
+    /// All words that are left.
+    fn nodes(&mut self, least: usize) -> Result<Vec<u32>, String> {
+        let mut nodes = Vec::new();
+        while nodes.len() < least || self.0.clone().next().is_some() {
+            nodes.push(self.number("a node")?);
+        }
+        let count = nodes.len();
+        if count <= SUBSCRIBE_NODES_MAX {
+            Ok(nodes)
+        } else {
+            Err(format!("{count} nodes, at most {SUBSCRIBE_NODES_MAX} fit"))
+        }
     }
 
     fn step(&mut self) -> Result<Frame, String> {
@@ -184,6 +208,9 @@ mod tests {
             ("release 7 each", Command::Frame(Frame::Release { node: 7, ack_each: true })),
             ("read 9", Command::Frame(Frame::Read { node: 9 })),
             ("route 9 10", Command::Frame(Frame::Route { source: 9, target: 10 })),
+            ("subscribe 1 0x2", Command::Frame(Frame::Subscribe { nodes: vec![1, 2] })),
+            ("unsubscribe", Command::Frame(Frame::Unsubscribe { nodes: vec![] })),
+            ("unsubscribe 5", Command::Frame(Frame::Unsubscribe { nodes: vec![5] })),
             ("stream 3", Command::Stream(3)),
             ("datagram move 1 2 3", Command::Datagram(step(1, 2, 3))),
             ("datagram read 1", Command::Datagram(Frame::Read { node: 1 })),
@@ -219,6 +246,9 @@ mod tests {
             ("read", "the node is missing"),
             ("route 1", "the target is missing"),
             ("go on", "\"on\" is not expected here"),
+            ("subscribe", "a node is missing"),
+            ("subscribe 1 x", "a node: \"x\""),
+            ("datagram subscribe 1", "a datagram is a move"),
             ("datagram", "a datagram is a move"),
             ("datagram route 1 2", "a datagram is a move"),
             ("datagram close", "a datagram is a move"),

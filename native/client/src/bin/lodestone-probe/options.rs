@@ -20,6 +20,7 @@ Usage: lodestone-probe --target HOST:PORT --certificate FILE [options] < COMMAND
 ";
 
 const HELP_COMMANDS: &str = "
+  --updates                  speaks protocol version 2, with subscriptions
   --help                     prints this text
 
 Commands, one a line on standard input; numbers are decimal or 0x hexadecimal
@@ -29,6 +30,8 @@ Commands, one a line on standard input; numbers are decimal or 0x hexadecimal
   release NODE [each]        gives the node's slot back
   read NODE                  asks for the node's slot
   route SOURCE TARGET        asks for a shortest path
+  subscribe NODE...          asks to be told of nodes, 1 to 64 of them; needs --updates
+  unsubscribe [NODE...]      asks to be told of them no more; of none at all where no node is named
   stream N                   what follows goes to stream N, opened at its first use; 0 is the one of HELLO
   datagram FRAME             sends a move, a release or a read as a datagram
   datagram counter N         the next datagram has this counter
@@ -40,8 +43,8 @@ Empty lines and lines that begin with # mean nothing. At the end of the input al
 awaited, and the session is closed.
 
 Standard output carries one JSON object per line, its kind under \"event\": welcome or refused; frame (the counter under
-which the answer to the last command will come); ack, reject, rolled_back, state, path, with \"stream\":N or
-\"datagram\":true; ended, for a stream; close. Payload and slot are hexadecimal.
+which the answer to the last command will come); ack, reject, rolled_back, state, path, subscribed, with \"stream\":N or
+\"datagram\":true; ended, for a stream; update; close. Payload and slot are hexadecimal.
 
 Exit status: 0 the session ended as asked for; 1 it could not be opened, the server closed it, or a frame could not be
 sent; 2 wrong usage, or a command that is none (the others were carried out). Standard error says which and why.
@@ -50,11 +53,27 @@ Example
   printf 'move 7 8 0x1002a\\nread 7\\n' | lodestone-probe --target 127.0.0.1:4433 --certificate lodestone.pem
 ";
 
+/// How the probe is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProbeOptions {
+    /// Where to.
+    pub(crate) server: ServerOptions,
+    /// Whether to be told of changes.
+    pub(crate) updates: bool,
+}
+
 /// Reads the arguments (without the program's name); the error says what is wrong in one line.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish<ServerOptions>, String> {
-    let mut given = ServerGiven::default();
-    match each_option(arguments, |name, parser| given.take(name, parser))? {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish<ProbeOptions>, String> {
+    let (mut given, mut updates) = (ServerGiven::default(), false);
+    let take = |name: &str, parser: &mut lexopt::Parser| match name {
+        "updates" => {
+            updates = true;
+            Ok(())
+        }
+        name => given.take(name, parser),
+    };
+    match each_option(arguments, take)? {
         Wish::Help => Ok(Wish::Help),
-        Wish::Run(()) => given.complete().map(Wish::Run),
+        Wish::Run(()) => Ok(Wish::Run(ProbeOptions { server: given.complete()?, updates })),
     }
 }

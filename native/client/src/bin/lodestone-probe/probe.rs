@@ -6,11 +6,12 @@ use std::time::Duration;
 use lodestone_client::command_line::Output;
 use lodestone_client::{
     Answer, ClientError, DatagramReceiver, DatagramSender, Move, Session, Status, StreamReceiver, StreamSender,
+    UpdateReceiver,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::answers::{Source, answer_line, event_at};
+use crate::answers::{Source, answer_line, event_at, update_line};
 use crate::command::{Command, Frame};
 
 /// How long the end of the session waits for answers to datagrams, which may be lost.
@@ -59,7 +60,7 @@ pub(crate) struct Probe {
     datagram_answers_due: u64,
     datagram_answers: watch::Receiver<u64>,
     stream_readers: JoinSet<Result<(), Trouble>>,
-    datagram_reader: JoinSet<Result<(), Trouble>>,
+    unanswered_readers: JoinSet<Result<(), Trouble>>,
     output: Output,
 }
 
@@ -71,8 +72,11 @@ impl Probe {
         let (counted, datagram_answers) = watch::channel(0);
         let mut stream_readers = JoinSet::new();
         stream_readers.spawn(print_stream(0, receiver));
-        let mut datagram_reader = JoinSet::new();
-        datagram_reader.spawn(print_datagrams(datagram_receiver, counted));
+        let mut unanswered_readers = JoinSet::new();
+        unanswered_readers.spawn(print_datagrams(datagram_receiver, counted));
+        if let Some(updates) = session.take_updates() {
+            unanswered_readers.spawn(print_updates(updates));
+        }
         Ok(Probe {
             session,
             senders: BTreeMap::from([(0, Some(sender))]),
@@ -82,7 +86,7 @@ impl Probe {
             datagram_answers_due: 0,
             datagram_answers,
             stream_readers,
-            datagram_reader,
+            unanswered_readers,
             output: Output::new(),
         })
     }
@@ -95,7 +99,7 @@ impl Probe {
                 Some(ended) = self.stream_readers.join_next() => {
                     if let Err(trouble) = flat(ended) { return trouble; }
                 }
-                Some(Err(trouble)) = async { self.datagram_reader.join_next().await.map(flat) } => return trouble,
+                Some(Err(trouble)) = async { self.unanswered_readers.join_next().await.map(flat) } => return trouble,
             }
         }
     }
@@ -103,7 +107,7 @@ impl Probe {
     /// Waits until all that came before the end of the session is printed.
     pub(crate) async fn print_rest(&mut self) {
         while self.stream_readers.join_next().await.is_some() {}
-        self.datagram_reader.shutdown().await;
+        self.unanswered_readers.shutdown().await;
     }
 
     /// Carries out one command; `true` when it was the last.
@@ -138,6 +142,8 @@ impl Probe {
             Frame::Release { node, ack_each } => sender.queue_release(*node, *ack_each)?,
             Frame::Read { node } => sender.queue_read(*node)?,
             Frame::Route { source, target } => sender.queue_route(*source, *target)?,
+            Frame::Subscribe { nodes } => sender.queue_subscribe(nodes)?,
+            Frame::Unsubscribe { nodes } => sender.queue_unsubscribe(nodes)?,
         };
         // Before the frame leaves, so that its answer cannot be printed first.
         self.tell(Source::Stream(self.current), frame, counter)?;
@@ -152,7 +158,7 @@ impl Probe {
             Frame::Move { .. } => self.datagrams.send_move(&move_of(frame))?,
             Frame::Release { node, ack_each } => self.datagrams.send_release(*node, *ack_each)?,
             Frame::Read { node } => self.datagrams.send_read(*node)?,
-            Frame::Route { .. } => return Err(Trouble::Local("a ROUTE is never a datagram".into())),
+            _ => return Err(Trouble::Local("this frame is never a datagram".into())),
         };
         self.datagram_answers_due += u64::from(frame.is_answered_as_datagram());
         self.tell(Source::Datagram, frame, counter)
@@ -246,5 +252,13 @@ async fn print_datagrams(mut receiver: DatagramReceiver, counted: watch::Sender<
     loop {
         output.line(&answer_line(Source::Datagram, &receiver.next().await?)).map_err(Trouble::Local)?;
         counted.send_modify(|answers| *answers += 1);
+    }
+}
+
+/// Prints what the session is told of.
+async fn print_updates(mut receiver: UpdateReceiver) -> Result<(), Trouble> {
+    let mut output = Output::new();
+    loop {
+        output.line(&update_line(&receiver.next().await?)).map_err(Trouble::Local)?;
     }
 }

@@ -3,13 +3,13 @@
 use std::io::BufRead;
 use std::time::Duration;
 
-use lodestone_client::command_line::{Failure, Output, ServerOptions};
-use lodestone_client::{Client, ClientError, Session, Status};
+use lodestone_client::command_line::{Failure, Output};
+use lodestone_client::{Client, ClientError, ClientOptions, Session, Status};
 use tokio::sync::mpsc;
 
 use crate::answers::{end_line, welcome_line};
 use crate::command;
-use crate::options::NAME;
+use crate::options::{NAME, ProbeOptions};
 use crate::probe::{Probe, Trouble};
 
 /// Lines that are read ahead of the commands being carried out.
@@ -18,8 +18,8 @@ const LINES_AHEAD: usize = 1_024;
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// Opens a session and carries out the commands of standard input.
-pub(crate) async fn run(server: ServerOptions) -> Result<(), Failure> {
-    let session = connect(&server).await?;
+pub(crate) async fn run(options: ProbeOptions) -> Result<(), Failure> {
+    let session = connect(&options).await?;
     Output::new().line(&welcome_line(session.welcome()))?;
     let mut probe = Probe::new(session)?;
     let mut lines = read_lines()?;
@@ -53,9 +53,12 @@ pub(crate) async fn run(server: ServerOptions) -> Result<(), Failure> {
     }
 }
 
-async fn connect(server: &ServerOptions) -> Result<Session, Failure> {
+async fn connect(options: &ProbeOptions) -> Result<Session, Failure> {
+    let server = &options.server;
+    let client_options = ClientOptions { updates: options.updates, ..ClientOptions::default() };
     let (address, trust, token) = (server.address()?, server.trust_anchor()?, server.token()?);
-    match Client::connect(address, &trust, token.as_deref()).await {
+    let identity = server.identity()?;
+    match Client::connect_with(address, &trust, identity.as_ref(), token.as_deref(), &client_options).await {
         Ok(session) => Ok(session),
         Err(error) => {
             // A refusing WELCOME and the close behind it say the same; the close may overtake.

@@ -50,6 +50,7 @@ public final class Commands implements AutoCloseable {
     private final Producer producer;
     private final CommandRing ring;
     private final CommandBatch batch;
+    private final Interests interests;
     private final long[] rejection = new long[2];
     private boolean closed;
     private long lookedNs = System.nanoTime() - LOOK_NS;
@@ -59,6 +60,7 @@ public final class Commands implements AutoCloseable {
         this.producer = Producer.register(region, sleeper, tenant, true);
         this.ring = new CommandRing(region, producer);
         this.batch = new CommandBatch(this, ring);
+        this.interests = new Interests(this, ring);
     }
 
     /**
@@ -172,7 +174,17 @@ public final class Commands implements AutoCloseable {
         return batch;
     }
 
-    private boolean claim(long bodyBytes) {
+    /**
+     * Decides what connected clients are told, in the order of these commands.
+     *
+     * @return always the same object
+     */
+    public Interests interests() {
+        return interests;
+    }
+
+    /** Claims room for one command. */
+    boolean claim(long bodyBytes) {
         if (batch.isOpen()) {
             throw new IllegalStateException("a batch is open: commit() or close() it first");
         }

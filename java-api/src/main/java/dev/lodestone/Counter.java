@@ -101,7 +101,19 @@ public enum Counter {
     /** Log records written to the log ring. */
     LOG_RECORDS,
     /** Log records that were dropped because their place in the ring was still being written. */
-    LOG_RECORDS_LOST;
+    LOG_RECORDS_LOST,
+    /** Tickets of earlier connections that were taken: handshakes without certificates. */
+    HANDSHAKES_RESUMED,
+    /** Times that certificate, authorities and token keys were taken up anew. */
+    IDENTITY_RELOADS,
+    /** Times that this was refused and the old ones went on. */
+    IDENTITY_RELOADS_REFUSED,
+    /** Updates handed to the streams of sessions. */
+    UPDATES_SENT,
+    /** Changes that found their node waiting for the session already: one update tells of both. */
+    UPDATES_COALESCED,
+    /** Nodes that sessions are told of, each counted once for each session: now. */
+    SUBSCRIPTIONS_LIVE;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

@@ -42,10 +42,12 @@ public final class Engine extends RegionEngine {
     private final Graph graph;
     private final Sessions sessions;
     private final Metrics metrics;
+    private EngineConfig identity;
 
     private Engine(EngineConfig config, NativeEngine engine) {
         super(engine.region());
         this.config = config;
+        this.identity = config;
         this.engine = engine;
         this.monitors = new Monitors(new Monitors.Limits(
                 config.duration("monitoring.heap_profile_interval"),
@@ -118,6 +120,36 @@ public final class Engine extends RegionEngine {
      */
     public InetSocketAddress quicAddress() {
         return engine.address();
+    }
+
+    /**
+     * Reads certificate, key and the authorities of clients from their files again and takes them up, all or nothing.
+     * Handshakes from here on meet the new ones; clients that are connected stay so. A self-signed certificate stays the same.
+     *
+     * @throws TransportException when a file cannot be used: the old certificate goes on
+     */
+    public void reloadIdentity() {
+        synchronized (sessions) {
+            reloadIdentity(identity);
+        }
+    }
+
+    /**
+     * Takes up {@code transport.certificate}, {@code transport.client_certificates}, {@code transport.client_ca_file} and
+     * {@code transport.auth} of another configuration, all or nothing. This is how token keys are exchanged: see
+     * {@link TokenIssuer}. Sessions that are open stay so. The other keys are checked, and stay as they were at the opening.
+     *
+     * @param config where to take them from, usually {@link #config()} with changes
+     * @throws TransportException when a file cannot be used: everything goes on as it was
+     * @throws ConfigException when the data plane refuses the configuration
+     */
+    public void reloadIdentity(EngineConfig config) {
+        Objects.requireNonNull(config, "config");
+        synchronized (sessions) {
+            engine.reloadIdentity(config.toFlatText());
+            identity = config;
+            sessions.keys(config.tokenKeys());
+        }
     }
 
     /**

@@ -333,6 +333,17 @@ public final class EngineConfig {
         }
 
         /**
+         * Sets all keys of {@code transport.auth} at once, for example {@link TokenIssuer#keys()}.
+         *
+         * @param keys the keys; none: clients need no token
+         * @return this builder
+         */
+        public Builder tokenKeys(List<TokenKey> keys) {
+            values.put("transport.auth", List.copyOf(keys));
+            return this;
+        }
+
+        /**
          * Adds a tenant to {@code arena.tenants}.
          *
          * @param tenant the tenant

@@ -74,34 +74,30 @@ public final class EventReader {
     public int poll(EventHandler handler, int limit) {
         Objects.requireNonNull(handler, "handler");
         int taken = 0;
-        // In local variables: fields would be read anew behind each fence.
-        long ring = events;
-        long mask = cellMask;
-        long to = copy;
-        long next = position;
-        while (taken < limit) {
-            // Masked, so that no position leads out of the ring, whatever wrote the words that it was computed from.
-            long cell = ring + (next & mask) * Region.EVENT_BYTES;
-            long sequence = next + 1;
-            try {
-                if (Words.acquire(cell) != sequence || !isCopied(cell, sequence, to)) {
-                    if (!look()) {
-                        break;
-                    }
-                    sequence = position;
-                }
-            } catch (InternalError fault) {
-                throw region.fault(fault);
-            }
-            position = sequence;
+        while (taken < limit && next()) {
             taken++;
-            long header = Words.longAt(to + AT_HEADER);
-            handler.onEvent((int) header & TYPE_MASK, (int) (header >>> SESSION_SHIFT), sequence - 1, this);
-            next = position;
+            long header = Words.longAt(copy + AT_HEADER);
+            handler.onEvent((int) header & TYPE_MASK, (int) (header >>> SESSION_SHIFT), position - 1, this);
         }
         region.requireOpen();
         Reference.reachabilityFence(this);
         return taken;
+    }
+
+    /** Copies the next event and steps behind it; false when there is none yet. */
+    private boolean next() {
+        // Masked, so that no position leads out of the ring, whatever wrote the words that it was computed from.
+        long cell = events + (position & cellMask) * Region.EVENT_BYTES;
+        long sequence = position + 1;
+        try {
+            if (Words.acquire(cell) == sequence && isCopied(cell, sequence, copy)) {
+                position = sequence;
+                return true;
+            }
+            return look();
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /** Copies an event; whether it is still the one of this sequence then. */

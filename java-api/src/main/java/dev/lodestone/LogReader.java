@@ -46,7 +46,7 @@ public final class LogReader {
     /** A reader that begins with the next record. */
     static LogReader ofNext(Region region) {
         region.requireOpen();
-        return new LogReader(region, region.logTail());
+        return new LogReader(region, LogLayout.tail(region));
     }
 
     /** A reader that goes on at a position. */
@@ -56,7 +56,7 @@ public final class LogReader {
             throw new EngineGoneException("the position " + position + " belongs to another engine than this one: it was"
                     + " restarted, and its log began anew");
         }
-        long tail = region.logTail();
+        long tail = LogLayout.tail(region);
         if (position < 0 || position > tail) {
             throw new IllegalArgumentException("position " + position + " is not from 0 to " + tail);
         }

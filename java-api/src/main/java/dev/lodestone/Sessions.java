@@ -8,11 +8,16 @@ import java.util.Objects;
 /** The connected clients, and the tokens that let them in. Any thread. */
 public final class Sessions {
     private final NativeEngine engine;
-    private final List<TokenKey> keys;
+    private volatile List<TokenKey> keys;
 
     Sessions(NativeEngine engine, List<TokenKey> keys) {
         this.engine = engine;
         this.keys = keys;
+    }
+
+    /** From here on tokens are signed with these. */
+    void keys(List<TokenKey> newKeys) {
+        keys = newKeys;
     }
 
     /**
@@ -43,11 +48,12 @@ public final class Sessions {
      */
     public byte[] issueToken(TokenRequest request) {
         Objects.requireNonNull(request, "request");
-        if (keys.isEmpty()) {
+        List<TokenKey> now = keys;
+        if (now.isEmpty()) {
             throw new EngineException(Status.UNAUTHORIZED,
                     "transport.auth is none, so there is no key to sign a token with. What to do: configure transport.auth.keys");
         }
-        return TokenCodec.encode(keys.getFirst(), request);
+        return TokenCodec.encode(now.getFirst(), request);
     }
 
     /**
@@ -72,8 +78,21 @@ public final class Sessions {
      * Refuses a token from now on and closes the sessions that were opened with it.
      *
      * @param nonce the nonce of its request
+     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then
      */
     public void revoke(long nonce) {
         engine.revoke(nonce);
+    }
+
+    /**
+     * Refuses the token of a session from now on and closes every session that was opened with it; one that has no token is
+     * closed alone.
+     *
+     * @param session the session's number
+     * @return false when there is no such session (any more)
+     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then
+     */
+    public boolean revokeSession(int session) {
+        return engine.revokeSession(session);
     }
 }

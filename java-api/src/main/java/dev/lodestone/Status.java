@@ -26,7 +26,7 @@ public enum Status {
     /** A missing, bad, expired or revoked token. */
     UNAUTHORIZED(9, "issue a fresh token with Sessions.issueToken"),
     /** Another protocol version. */
-    VERSION_UNSUPPORTED(10, "use a client of protocol version 1"),
+    VERSION_UNSUPPORTED(10, "use a client of protocol version 1 or 2"),
     /** A datagram whose counter did not rise. */
     REPLAYED(11, "let datagram counters rise strictly"),
     /** The state went back to an earlier revision. */
@@ -65,6 +65,12 @@ public enum Status {
     TIMEOUT(109, "look at what keeps the machine busy, then try again"),
     /** Every watch is in use. */
     WATCHES_FULL(110, "close a watch that is not needed, or raise graph.watches_max"),
+    /** The connection of a client was lost, or closed by the server, for good. */
+    CONNECTION_LOST(120, "see that the server runs and can be reached, then open a new client"),
+    /** The handshake of a client failed. */
+    HANDSHAKE(121, "see that address, certificate and server name are those of a Lodestone server"),
+    /** A client's connection broke after a request was sent: whether it was applied cannot be told. */
+    IN_DOUBT(122, "read the node and decide anew"),
     /** The native library cannot be used. */
     LIBRARY(200, "use the jars of one version together"),
     /** A slot was being rewritten each time it was looked at. */

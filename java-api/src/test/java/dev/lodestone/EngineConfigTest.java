@@ -100,6 +100,7 @@ class EngineConfigTest {
 
     @Test
     void randomConfigurationsRoundTrip() throws IOException {
+        Path authorities = Files.createFile(folder.resolve("authorities.pem"));
         for (int seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
             EngineConfig.Builder builder = EngineConfig.builder();
@@ -120,6 +121,7 @@ class EngineConfigTest {
                 builder.set("graph.pathfinder", "thread");
             }
             builder.set("graph.watches_max", random.nextLong(0, 17));
+            builder.set("transport.client_ca_file", "\"" + authorities + "\"");
             EngineConfig config = builder.build();
             assertEquals(config, load(config.toYaml()), "seed " + seed);
         }

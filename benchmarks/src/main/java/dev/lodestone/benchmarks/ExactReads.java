@@ -26,8 +26,8 @@ import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 
 /**
- * What a read or a command allocates, exact to the byte: the JVM's own count for this thread, before and after many reads. JMH's profiler
- * counts what its harness allocates around them, too.
+ * What a read or a command allocates, exact to the byte: the JVM's own count for this thread, before and after many of them.
+ * JMH's profiler counts what its harness allocates around them, too.
  *
  * <p>Also times how events are read, which JMH cannot: they exist only when something happened, so each round first makes
  * them (a rollback to the present revision is one). Left out: a writer that is at work meanwhile.

@@ -88,11 +88,21 @@ final class Probe implements AutoCloseable {
 
     /** A client with or without a token; its welcome or refusal has come. */
     static Probe open(Engine engine, Path folder, byte... token) {
+        return open(engine, folder, List.of(), token);
+    }
+
+    /** A client that is told of changes. */
+    static Probe openWithUpdates(Engine engine, Path folder, byte... token) {
+        return open(engine, folder, List.of("--updates"), token);
+    }
+
+    private static Probe open(Engine engine, Path folder, List<String> options, byte... token) {
         try {
             Path home = Files.createTempDirectory(folder, "probe");
             Path errors = home.resolve("errors.txt");
             Path certificate = Files.writeString(home.resolve("certificate.pem"), engine.certificatePem());
             List<String> command = command(engine.quicAddress().getPort(), certificate);
+            command.addAll(options);
             if (token.length > 0) {
                 Path file = Files.writeString(home.resolve("token.hex"), HexFormat.of().formatHex(token));
                 command.addAll(List.of("--token-file", file.toString()));

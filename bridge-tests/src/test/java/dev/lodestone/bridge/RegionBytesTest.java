@@ -9,14 +9,9 @@ import dev.lodestone.Counter;
 import dev.lodestone.Engine;
 import dev.lodestone.EngineException;
 import dev.lodestone.EngineState;
-import dev.lodestone.EventReader;
-import dev.lodestone.Histogram;
-import dev.lodestone.LogReader;
-import dev.lodestone.SlotReader;
 import dev.lodestone.Status;
-import dev.lodestone.WatchedDistances;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -29,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,12 +39,15 @@ class RegionBytesTest {
     private static final int SECTIONS_AT = 64;
     private static final int SECTIONS = 11;
     private static final int AT_REGION_BYTES = 48;
+    private static final int CHANGES_MAX = 5_000;
     private static final int AT_MAGIC_AND_LIFE = 48;
 
     @TempDir
     private Path folder;
 
     private final List<Integer> changed = new ArrayList<>();
+    private final AtomicBoolean changing = new AtomicBoolean();
+    private boolean dirty;
     private int attached;
     private int read;
     private int produced;
@@ -105,7 +104,8 @@ class RegionBytesTest {
     /** Its lanes and ring are small, so that chance meets what stands in them. */
     private Engine open() {
         return Engine.open(Engines.small().set("log.ring_kib", 16).set("runtime.shared_region", "file")
-                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4).set("runtime.shared_region_directory", "\"" + folder + "\"").build());
+                .set("bridge.lanes", 2).set("bridge.lane_kib", 4).set("bridge.ring_kib", 4)
+                .set("runtime.shared_region_directory", "\"" + folder + "\"").build());
     }
 
     private void one(Path file, byte[] good, Random random, String where) throws IOException {
@@ -122,7 +122,12 @@ class RegionBytesTest {
                     written = true;
                     produced += HostileUse.ofCommandsAndCalls(engine, random) ? 1 : 0;
                 }
-                read(engine, random);
+                Thread changer = random.nextInt(100) == 0 ? changer(file, random.nextLong()) : null;
+                try {
+                    RegionReads.all(engine, random);
+                } finally {
+                    end(changer);
+                }
                 read++;
             }
         } catch (EngineException refused) {
@@ -138,6 +143,43 @@ class RegionBytesTest {
         }
     }
 
+    /** Somebody who goes on writing while the region is read: into the header, the section table, and what readers look at. */
+    private Thread changer(Path file, long seed) {
+        changing.set(true);
+        return Thread.ofPlatform().start(() -> {
+            Random random = new Random(seed);
+            ByteBuffer word = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                for (int write = 0; write < CHANGES_MAX && changing.get(); write++) {
+                    long words = channel.size() / Long.BYTES;
+                    long at = random.nextInt(3) == 0 ? random.nextInt(PAGE_BYTES / Long.BYTES)
+                            : random.nextLong(Math.max(words, 1));
+                    // Never behind the end: the file would grow.
+                    if (at < words) {
+                        channel.read(word.clear(), at * Long.BYTES);
+                        word.putLong(0, telling(random, word.getLong(0)));
+                        channel.write(word.clear(), at * Long.BYTES);
+                    }
+                }
+            } catch (IOException broken) {
+                throw new UncheckedIOException(broken);
+            }
+        });
+    }
+
+    private void end(Thread changer) {
+        changing.set(false);
+        if (changer != null) {
+            try {
+                changer.join();
+            } catch (InterruptedException never) {
+                throw new AssertionError(never);
+            }
+            // Nobody knows what it wrote where, so that the next file is written as a whole.
+            dirty = true;
+        }
+    }
+
     /** Makes the file that of the bytes: whatever it was before, only pages that differ from the good ones are written twice. */
     private void write(FileChannel channel, byte[] good, ByteBuffer bytes) throws IOException {
         for (int at : changed) {
@@ -145,7 +187,8 @@ class RegionBytesTest {
         }
         changed.clear();
         // Commands may have been written anywhere: where a layout that was changed says.
-        if (written || channel.size() != good.length) {
+        if (dirty || written || channel.size() != good.length) {
+            dirty = false;
             channel.truncate(0);
             channel.write(ByteBuffer.wrap(good), 0);
         }
@@ -241,84 +284,5 @@ class RegionBytesTest {
         random.nextBytes(chance);
         int from = random.nextBoolean() ? AT_MAGIC_AND_LIFE : 0;
         bytes.put(from, chance, 0, chance.length - from).limit(chance.length + random.nextInt(bytes.capacity() - chance.length));
-    }
-
-    private static void read(AttachedEngine engine, Random random) {
-        engine.state();
-        engine.isAlive();
-        engine.poisonText();
-        engine.heartbeatAge();
-        for (Counter counter : Counter.values()) {
-            engine.metrics().counter(counter);
-        }
-        for (Histogram histogram : Histogram.values()) {
-            engine.metrics().histogram(histogram).percentileNanos(99.9);
-        }
-        SlotReader slot = engine.slotReader();
-        for (int look = 0; look < 8; look++) {
-            int node = look < 4 ? look : random.nextInt();
-            try {
-                if (slot.read(node)) {
-                    slot.payload().get(ValueLayout.JAVA_BYTE, Math.max(0, slot.payloadLength() - 1));
-                }
-                slot.version(node);
-            } catch (IndexOutOfBoundsException outside) {
-                continue;
-            }
-        }
-        poll(engine, random);
-        logs(engine, random);
-        distances(engine, random);
-        engine.commit();
-        engine.revision();
-    }
-
-    private static void poll(AttachedEngine engine, Random random) {
-        EventReader events = engine.events();
-        try {
-            events = random.nextBoolean() ? events : engine.events(random.nextBoolean() ? 0 : events.position() - 1);
-        } catch (IllegalArgumentException beyond) {
-            return;
-        } finally {
-            for (int polls = 0; polls < 3; polls++) {
-                events.poll((type, session, position, body) -> body.bodyLong(4), 20_000);
-            }
-        }
-    }
-
-    private static void logs(AttachedEngine engine, Random random) {
-        LogReader logs = engine.logs();
-        try {
-            logs = random.nextBoolean() ? logs : engine.logs(random.nextBoolean() ? 0 : logs.position() - 1);
-        } catch (IllegalArgumentException beyond) {
-            return;
-        } finally {
-            for (int polls = 0; polls < 3; polls++) {
-                logs.poll((level, position, record) -> {
-                    record.time();
-                    if (record.message().length() > 400 || record.target().length() > 64 || record.threadName().length() > 16) {
-                        throw new AssertionError("a text is longer than its place");
-                    }
-                }, 2_000);
-            }
-        }
-    }
-
-    private static void distances(AttachedEngine engine, Random random) {
-        WatchedDistances distances = engine.watchedDistances(3).orElse(null);
-        if (distances == null) {
-            return;
-        }
-        distances.state();
-        distances.source();
-        for (int node : new int[] {0, 3, 50, random.nextInt()}) {
-            try {
-                distances.distance(node);
-                distances.edgesOnPath(node);
-            } catch (IndexOutOfBoundsException outside) {
-                continue;
-            }
-        }
-        distances.distances(new int[] {1, 2}, new long[2]);
     }
 }

@@ -22,8 +22,8 @@ import picocli.CommandLine.Spec;
         versionProvider = Lodestone.Version.class,
         description = "Looks at running engines, at this machine and at configuration files. Only rollback changes anything.",
         subcommands = {
-            StatCommand.class, EventsCommand.class, LogsCommand.class, SlotsCommand.class, RouteCommand.class, RollbackCommand.class,
-            EnginesCommand.class, DoctorCommand.class, ConfigCommand.class
+            StatCommand.class, EventsCommand.class, LogsCommand.class, SlotsCommand.class, RouteCommand.class,
+            RollbackCommand.class, EnginesCommand.class, DoctorCommand.class, ConfigCommand.class
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {

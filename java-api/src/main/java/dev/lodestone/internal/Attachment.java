@@ -34,7 +34,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * read where nothing is. The mapping is never unmapped: at the close zero pages take its place, at the same address, as the
  * native side does with its own.
  */
-public final class Attachment implements Region.Owner, AutoCloseable {
+public final class Attachment implements RegionOwner, AutoCloseable {
     private static final System.Logger LOGGER = System.getLogger("dev.lodestone");
     private static final String FILE_PREFIX = "lodestone-";
     private static final String FILE_SUFFIX = ".region";

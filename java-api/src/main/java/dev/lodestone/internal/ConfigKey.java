@@ -37,6 +37,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
         DURATION,
         /** A folder that exists: String. */
         FOLDER,
+        /** A file that exists, or "" for none: String. */
+        FILE,
         /** Processor core numbers: List of Long. */
         CORES,
         /** Tenants of the slot arena: List of Tenant. */
@@ -95,6 +97,9 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             powerOfTwo("bridge.ring_kib", 1_024, 4, 65_536),
             choice("log.level", "info", "off", "error", "warn", "debug", "trace"),
             powerOfTwo("log.ring_kib", 512, 4, 16_384),
+            choice("fanout.policy", "own", "all", "granted", "none"),
+            whole("fanout.subscriptions_max", 65_536, 0, 1L << 26),
+            whole("fanout.session_subscriptions_max", 1_024, 1, 1L << 26),
             whole("rollback.window_mib", 128, 1, 65_536),
             whole("rollback.sla_ms", 200, 1, 60_000),
             of("rollback.verify", Kind.FLAG, false),
@@ -104,6 +109,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             whole("transport.stream_multiplexing", 128, 128, 4_096),
             whole("transport.tls_handshake_target_ms", 3, 1, 60_000),
             of("transport.certificate", Kind.CERTIFICATE, Optional.empty()),
+            choice("transport.client_certificates", "off", "optional", "required"),
+            of("transport.client_ca_file", Kind.FILE, ""),
             of("transport.auth", Kind.AUTH, List.of()),
             whole("transport.slow_consumer_ms", 30_000, 100, 600_000),
             whole("transport.connections_max", 60_000, 1, 1_000_000),
@@ -158,6 +165,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             case ADDRESS -> "host:port, for example 127.0.0.1:4433 (port 0: any free one)";
             case DURATION -> "a time with its unit, from 100ms to 24h, for example 500ms, 30s, 5m, 1h";
             case FOLDER -> "a folder that exists";
+            case FILE -> "a file that exists and can be read, or \"\" for none";
             case CORES -> "a list of at most two different core numbers from 0 to " + CORE_MAX + ", for example [2, 3]";
             case TENANTS -> "a list of {id, guaranteed_slots, slots_max}, at most " + TENANTS_MAX;
             case CERTIFICATE -> "self_signed, or {certificate_file: PEM, key_file: PEM}";

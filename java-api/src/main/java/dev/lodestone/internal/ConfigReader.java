@@ -226,6 +226,7 @@ public final class ConfigReader {
             case CHOICE -> scalar(path, node, key.allowed()).getValue();
             case NAME, ADDRESS -> text(path, node, key.allowed());
             case FOLDER -> folder(path, node, key.allowed());
+            case FILE -> file(path, node, key.allowed());
             case DURATION -> Durations.parse(scalar(path, node, key.allowed()).getValue())
                     .orElseThrow(() -> new ConfigProblem(path, describe(path, node), key.allowed()));
             case CORES -> cores(path, node, key.allowed());
@@ -363,6 +364,11 @@ public final class ConfigReader {
         String text = text(path, node, allowed);
         Path folder = ConfigRules.path(path, text, allowed);
         return folder.isAbsolute() ? text : base.resolve(folder).toAbsolutePath().normalize().toString();
+    }
+
+    private String file(String path, Node node, String allowed) throws ConfigProblem {
+        String text = text(path, node, allowed);
+        return text.isEmpty() ? "" : base.resolve(ConfigRules.path(path, text, allowed)).toAbsolutePath().normalize().toString();
     }
 
     private List<TokenKey> auth(String path, Node node, String allowed) throws ConfigProblem {

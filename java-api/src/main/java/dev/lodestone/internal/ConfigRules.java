@@ -53,6 +53,7 @@ public final class ConfigRules {
             }
         }
         requireSmallInline((String) values.get("graph.pathfinder"), (Long) values.get("graph.edges_max"));
+        requireAuthorities((String) values.get("transport.client_certificates"), (String) values.get("transport.client_ca_file"));
         requireRoomForWatches((Long) values.get("graph.watches_max"), (Long) values.get("graph.nodes_max"));
         return Collections.unmodifiableMap(values);
     }
@@ -62,6 +63,14 @@ public final class ConfigRules {
         if (pathfinder.equals("inline") && edgesMax > ConfigKey.INLINE_EDGES_MAX) {
             throw new ConfigProblem("graph.pathfinder", "inline with graph.edges_max " + edgesMax,
                     "inline up to " + ConfigKey.INLINE_EDGES_MAX + " edges, or thread");
+        }
+    }
+
+    /** Certificates of clients are worth what their authorities are. */
+    private static void requireAuthorities(String clientCertificates, String caFile) throws ConfigProblem {
+        if (!clientCertificates.equals("off") && caFile.isEmpty()) {
+            throw new ConfigProblem("transport.client_ca_file", "nothing with transport.client_certificates "
+                    + clientCertificates, "a PEM file with the authorities that sign for clients");
         }
     }
 
@@ -84,6 +93,7 @@ public final class ConfigRules {
             case DURATION -> ((Duration) value).compareTo(ConfigKey.DURATION_MIN) >= 0
                     && ((Duration) value).compareTo(ConfigKey.DURATION_MAX) <= 0;
             case FOLDER -> Files.isDirectory(path(key.path(), (String) value, key.allowed()));
+            case FILE -> isFile(key.path(), (String) value);
             case CORES -> areCores((List<?>) value);
             case FLAG, TENANTS -> true;
             case CERTIFICATE -> areFiles((Optional<?>) value);
@@ -146,6 +156,13 @@ public final class ConfigRules {
             CertificateFiles files = (CertificateFiles) certificate.get();
             readable("transport.certificate.certificate_file", files.certificateFile());
             readable("transport.certificate.key_file", files.keyFile());
+        }
+        return true;
+    }
+
+    private static boolean isFile(String place, String file) throws ConfigProblem {
+        if (!file.isEmpty()) {
+            readable(place, path(place, file, "the path of a PEM file"));
         }
         return true;
     }

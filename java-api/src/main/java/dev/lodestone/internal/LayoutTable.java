@@ -2,6 +2,8 @@ package dev.lodestone.internal;
 
 import dev.lodestone.NativeLibraryException;
 import dev.lodestone.bindings.Lodestone;
+import dev.lodestone.bindings.LodestoneClientInfo;
+import dev.lodestone.bindings.LodestoneCompletion;
 import dev.lodestone.bindings.LodestoneDescription;
 import dev.lodestone.bindings.LodestoneError;
 import dev.lodestone.bindings.LodestoneHash;
@@ -9,6 +11,7 @@ import dev.lodestone.bindings.LodestoneLayout;
 import dev.lodestone.bindings.LodestoneLoad;
 import dev.lodestone.bindings.LodestoneMove;
 import dev.lodestone.bindings.LodestoneProgress;
+import dev.lodestone.bindings.LodestoneRequest;
 import dev.lodestone.bindings.LodestoneRollback;
 import dev.lodestone.bindings.LodestoneRoute;
 import dev.lodestone.bindings.LodestoneRouteAnswer;
@@ -29,9 +32,10 @@ import java.util.TreeMap;
 /** Compares where Rust and the bindings put each field of each struct. */
 public final class LayoutTable {
     private static final List<MemoryLayout> STRUCTS = List.of(
-            LodestoneDescription.layout(), LodestoneError.layout(), LodestoneHash.layout(), LodestoneLayout.layout(),
-            LodestoneLoad.layout(), LodestoneMove.layout(), LodestoneProgress.layout(), LodestoneRollback.layout(),
-            LodestoneRoute.layout(), LodestoneRouteAnswer.layout(), LodestoneSession.layout(), LodestoneSubmission.layout());
+            LodestoneClientInfo.layout(), LodestoneCompletion.layout(), LodestoneDescription.layout(), LodestoneError.layout(),
+            LodestoneHash.layout(), LodestoneLayout.layout(), LodestoneLoad.layout(), LodestoneMove.layout(),
+            LodestoneProgress.layout(), LodestoneRequest.layout(), LodestoneRollback.layout(), LodestoneRoute.layout(),
+            LodestoneRouteAnswer.layout(), LodestoneSession.layout(), LodestoneSubmission.layout());
 
     /**
      * Where a struct or field lies.

@@ -41,7 +41,7 @@ public final class LogForwarder implements AutoCloseable {
     public LogForwarder(Region region, LogReader reader) {
         this.region = region;
         this.reader = reader;
-        region.tellLogTaken(reader.position());
+        LogLayout.tellTaken(region, reader.position());
         thread = Thread.ofPlatform().daemon().name("lodestone-log").start(this::run);
     }
 
@@ -66,7 +66,7 @@ public final class LogForwarder implements AutoCloseable {
                 missedTold += missed;
                 LOGGER.log(Level.WARNING, "{0} log records were overwritten before they could be forwarded", missed);
             }
-            region.tellLogTaken(reader.position());
+            LogLayout.tellTaken(region, reader.position());
         }
         return taken;
     }

@@ -46,6 +46,30 @@ public final class LogLayout {
     private LogLayout() {}
 
     /**
+     * How many log records were begun.
+     *
+     * @param region the region
+     * @return the position behind the last one
+     */
+    public static long tail(Region region) {
+        try {
+            return Words.opaque(region.log() + TAIL);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
+    }
+
+    /**
+     * Tells the engine of this process how far its log records were forwarded.
+     *
+     * @param region the region
+     * @param position the position behind the last one
+     */
+    static void tellTaken(Region region, long position) {
+        Words.putOpaque(region.log() + TAKEN, position + 1);
+    }
+
+    /**
      * Whether a log ring may take so many bytes.
      *
      * @param bytes the size of its item

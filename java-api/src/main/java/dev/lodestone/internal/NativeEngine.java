@@ -37,9 +37,23 @@ public final class NativeEngine {
     private final AtomicBoolean closed = new AtomicBoolean();
     private final Region region;
     private final InetSocketAddress address;
-    private final String certificatePem;
-    private final String fingerprint;
+    private volatile Certificate certificate;
     private final Optional<Path> regionPath;
+
+    /**
+     * The certificate that clients see.
+     *
+     * @param pem its text
+     * @param fingerprint SHA-256 of it
+     */
+    private record Certificate(String pem, String fingerprint) {
+        static Certificate of(MemorySegment description) {
+            String pem = Texts.of(LodestoneDescription.certificate(description),
+                    Short.toUnsignedLong(LodestoneDescription.certificate_length(description)));
+            byte[] sha256 = LodestoneDescription.fingerprint(description).toArray(ValueLayout.JAVA_BYTE);
+            return new Certificate(pem, HexFormat.of().formatHex(sha256));
+        }
+    }
 
     private NativeEngine(long handle, MemorySegment description) {
         this.handle = handle;
@@ -47,10 +61,7 @@ public final class NativeEngine {
                 LodestoneDescription.region_bytes(description), LodestoneDescription.generation(description));
         this.address = address(Texts.of(
                 LodestoneDescription.address(description), LodestoneDescription.address_length(description)));
-        this.certificatePem = Texts.of(LodestoneDescription.certificate(description),
-                Short.toUnsignedLong(LodestoneDescription.certificate_length(description)));
-        this.fingerprint = HexFormat.of().formatHex(
-                LodestoneDescription.fingerprint(description).toArray(ValueLayout.JAVA_BYTE));
+        this.certificate = Certificate.of(description);
         String path = Texts.of(
                 LodestoneDescription.region_path(description), LodestoneDescription.region_path_length(description));
         this.regionPath = path.isEmpty() ? Optional.empty() : Optional.of(Path.of(path));
@@ -123,7 +134,7 @@ public final class NativeEngine {
      * @return PEM text
      */
     public String certificatePem() {
-        return certificatePem;
+        return certificate.pem();
     }
 
     /**
@@ -132,7 +143,7 @@ public final class NativeEngine {
      * @return 64 hexadecimal digits
      */
     public String fingerprint() {
-        return fingerprint;
+        return certificate.fingerprint();
     }
 
     /**
@@ -309,6 +320,38 @@ public final class NativeEngine {
     public void revoke(long nonce) {
         try (Call call = new Call()) {
             call.check(Lodestone.lodestone_token_revoke(handle(), nonce, call.error()));
+        }
+    }
+
+    /**
+     * Revokes the token of a session.
+     *
+     * @param session its number
+     * @return false when there is no such session
+     */
+    public boolean revokeSession(int session) {
+        try (Call call = new Call()) {
+            int status = Lodestone.lodestone_session_revoke(handle(), session, call.error());
+            if (status == Status.INVALID_ARGUMENT.number()) {
+                return false;
+            }
+            call.check(status);
+            return true;
+        }
+    }
+
+    /**
+     * Takes up certificate, authorities of clients and token keys.
+     *
+     * @param config the flat configuration text
+     */
+    public void reloadIdentity(String config) {
+        try (Call call = new Call()) {
+            MemorySegment text = call.bytes(config);
+            call.check(Lodestone.lodestone_identity_reload(handle(), text, text.byteSize(), call.error()));
+            MemorySegment description = call.allocate(LodestoneDescription.layout());
+            call.check(Lodestone.lodestone_engine_describe(handle(), description, call.error()));
+            certificate = Certificate.of(description);
         }
     }
 

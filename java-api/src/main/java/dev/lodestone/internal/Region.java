@@ -66,30 +66,10 @@ public final class Region {
     private static final int POISON_BYTES_MAX = 1_020;
     private static final int POISONED = 3;
 
-    /** What the region of an engine in another process is asked about that process. */
-    interface Owner {
-        /**
-         * Whether the process ended without closing its engine.
-         *
-         * @return false while it lives
-         */
-        boolean isGone();
-
-        /** Gives the memory up after a fault: from now on there are zeros. */
-        void giveUp();
-
-        /**
-         * Whether the memory may be written.
-         *
-         * @return false when a write would end this process
-         */
-        boolean isWritable();
-    }
-
     private final long base;
     private final RegionLayout layout;
     private final long generation;
-    private final Owner owner;
+    private final RegionOwner owner;
     private final List<Producer> producersHere = new ArrayList<>();
     private volatile boolean lost;
 
@@ -106,7 +86,7 @@ public final class Region {
     }
 
     /** A region mapped from a file; its layout was read before. */
-    Region(long base, RegionLayout layout, long generation, Owner owner) {
+    Region(long base, RegionLayout layout, long generation, RegionOwner owner) {
         this.base = base;
         this.layout = layout;
         this.generation = generation;
@@ -310,28 +290,6 @@ public final class Region {
      */
     public long logRecordsMax() {
         return (layout.itemBytes(RegionLayout.LOG) - LogLayout.CELLS) / LogLayout.CELL_BYTES;
-    }
-
-    /**
-     * How many log records were begun.
-     *
-     * @return the position behind the last one
-     */
-    public long logTail() {
-        try {
-            return Words.opaque(log() + LogLayout.TAIL);
-        } catch (InternalError fault) {
-            throw fault(fault);
-        }
-    }
-
-    /**
-     * Tells the engine of this process how far its log records were forwarded.
-     *
-     * @param position the position behind the last one
-     */
-    void tellLogTaken(long position) {
-        Words.putOpaque(log() + LogLayout.TAKEN, position + 1);
     }
 
     /**

@@ -341,6 +341,33 @@ public class Lodestone extends LodestoneSymbols {
     public static int LODESTONE_STATUS_WATCHES_FULL() {
         return LODESTONE_STATUS_WATCHES_FULL;
     }
+    private static final int LODESTONE_STATUS_CONNECTION_LOST = (int)120L;
+    /**
+     * {@snippet lang=c :
+     * enum LodestoneStatus.LODESTONE_STATUS_CONNECTION_LOST = 120
+     * }
+     */
+    public static int LODESTONE_STATUS_CONNECTION_LOST() {
+        return LODESTONE_STATUS_CONNECTION_LOST;
+    }
+    private static final int LODESTONE_STATUS_HANDSHAKE = (int)121L;
+    /**
+     * {@snippet lang=c :
+     * enum LodestoneStatus.LODESTONE_STATUS_HANDSHAKE = 121
+     * }
+     */
+    public static int LODESTONE_STATUS_HANDSHAKE() {
+        return LODESTONE_STATUS_HANDSHAKE;
+    }
+    private static final int LODESTONE_STATUS_IN_DOUBT = (int)122L;
+    /**
+     * {@snippet lang=c :
+     * enum LodestoneStatus.LODESTONE_STATUS_IN_DOUBT = 122
+     * }
+     */
+    public static int LODESTONE_STATUS_IN_DOUBT() {
+        return LODESTONE_STATUS_IN_DOUBT;
+    }
     /**
      * {@snippet lang=c :
      * typedef uint32_t LodestoneStatus
@@ -399,6 +426,509 @@ public class Lodestone extends LodestoneSymbols {
                 traceDowncall("lodestone_abi_fingerprint");
             }
             return (long)mh$.invokeExact();
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_open {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_open");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_open(const uint8_t *settings, uint64_t settings_bytes, uint64_t *client, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_open$descriptor() {
+        return lodestone_client_open.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_open(const uint8_t *settings, uint64_t settings_bytes, uint64_t *client, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_open$handle() {
+        return lodestone_client_open.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_open(const uint8_t *settings, uint64_t settings_bytes, uint64_t *client, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_open$address() {
+        return lodestone_client_open.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_open(const uint8_t *settings, uint64_t settings_bytes, uint64_t *client, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_open(MemorySegment settings, long settings_bytes, MemorySegment client, MemorySegment error) {
+        var mh$ = lodestone_client_open.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_open", settings, settings_bytes, client, error);
+            }
+            return (int)mh$.invokeExact(settings, settings_bytes, client, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_submit {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_submit");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_submit(uint64_t client, const struct LodestoneRequest *requests, uint32_t count, uint32_t *taken, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_submit$descriptor() {
+        return lodestone_client_submit.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_submit(uint64_t client, const struct LodestoneRequest *requests, uint32_t count, uint32_t *taken, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_submit$handle() {
+        return lodestone_client_submit.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_submit(uint64_t client, const struct LodestoneRequest *requests, uint32_t count, uint32_t *taken, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_submit$address() {
+        return lodestone_client_submit.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_submit(uint64_t client, const struct LodestoneRequest *requests, uint32_t count, uint32_t *taken, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_submit(long client, MemorySegment requests, int count, MemorySegment taken, MemorySegment error) {
+        var mh$ = lodestone_client_submit.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_submit", client, requests, count, taken, error);
+            }
+            return (int)mh$.invokeExact(client, requests, count, taken, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_poll {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_INT,
+            Lodestone.C_POINTER,
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_poll");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_poll(uint64_t client, struct LodestoneCompletion *out, uint32_t capacity, uint32_t *nodes, uint32_t nodes_capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_poll$descriptor() {
+        return lodestone_client_poll.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_poll(uint64_t client, struct LodestoneCompletion *out, uint32_t capacity, uint32_t *nodes, uint32_t nodes_capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_poll$handle() {
+        return lodestone_client_poll.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_poll(uint64_t client, struct LodestoneCompletion *out, uint32_t capacity, uint32_t *nodes, uint32_t nodes_capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_poll$address() {
+        return lodestone_client_poll.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_poll(uint64_t client, struct LodestoneCompletion *out, uint32_t capacity, uint32_t *nodes, uint32_t nodes_capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_poll(long client, MemorySegment out, int capacity, MemorySegment nodes, int nodes_capacity, long timeout_ms, MemorySegment count, MemorySegment error) {
+        var mh$ = lodestone_client_poll.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_poll", client, out, capacity, nodes, nodes_capacity, timeout_ms, count, error);
+            }
+            return (int)mh$.invokeExact(client, out, capacity, nodes, nodes_capacity, timeout_ms, count, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_describe {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_describe");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_describe(uint64_t client, struct LodestoneClientInfo *out, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_describe$descriptor() {
+        return lodestone_client_describe.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_describe(uint64_t client, struct LodestoneClientInfo *out, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_describe$handle() {
+        return lodestone_client_describe.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_describe(uint64_t client, struct LodestoneClientInfo *out, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_describe$address() {
+        return lodestone_client_describe.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_describe(uint64_t client, struct LodestoneClientInfo *out, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_describe(long client, MemorySegment out, MemorySegment error) {
+        var mh$ = lodestone_client_describe.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_describe", client, out, error);
+            }
+            return (int)mh$.invokeExact(client, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_reason {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_reason");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_reason(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_reason$descriptor() {
+        return lodestone_client_reason.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_reason(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_reason$handle() {
+        return lodestone_client_reason.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_reason(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_reason$address() {
+        return lodestone_client_reason.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_reason(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_reason(long client, MemorySegment error) {
+        var mh$ = lodestone_client_reason.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_reason", client, error);
+            }
+            return (int)mh$.invokeExact(client, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_token {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_token");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_token(uint64_t client, const uint8_t *token, uint64_t token_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_token$descriptor() {
+        return lodestone_client_token.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_token(uint64_t client, const uint8_t *token, uint64_t token_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_token$handle() {
+        return lodestone_client_token.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_token(uint64_t client, const uint8_t *token, uint64_t token_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_token$address() {
+        return lodestone_client_token.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_token(uint64_t client, const uint8_t *token, uint64_t token_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_token(long client, MemorySegment token, long token_bytes, MemorySegment error) {
+        var mh$ = lodestone_client_token.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_token", client, token, token_bytes, error);
+            }
+            return (int)mh$.invokeExact(client, token, token_bytes, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_close(uint64_t client, uint64_t wait_ms, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_close$descriptor() {
+        return lodestone_client_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_close(uint64_t client, uint64_t wait_ms, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_close$handle() {
+        return lodestone_client_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_close(uint64_t client, uint64_t wait_ms, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_close$address() {
+        return lodestone_client_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_close(uint64_t client, uint64_t wait_ms, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_close(long client, long wait_ms, MemorySegment error) {
+        var mh$ = lodestone_client_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_close", client, wait_ms, error);
+            }
+            return (int)mh$.invokeExact(client, wait_ms, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_client_free {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_free");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_free(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_free$descriptor() {
+        return lodestone_client_free.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_free(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_free$handle() {
+        return lodestone_client_free.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_free(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_free$address() {
+        return lodestone_client_free.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_free(uint64_t client, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_free(long client, MemorySegment error) {
+        var mh$ = lodestone_client_free.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_free", client, error);
+            }
+            return (int)mh$.invokeExact(client, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1610,6 +2140,131 @@ public class Lodestone extends LodestoneSymbols {
                 traceDowncall("lodestone_token_revoke", engine, nonce, error);
             }
             return (int)mh$.invokeExact(engine, nonce, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_session_revoke {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_INT,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_session_revoke");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_session_revoke(uint64_t engine, uint32_t session, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_session_revoke$descriptor() {
+        return lodestone_session_revoke.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_session_revoke(uint64_t engine, uint32_t session, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_session_revoke$handle() {
+        return lodestone_session_revoke.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_session_revoke(uint64_t engine, uint32_t session, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_session_revoke$address() {
+        return lodestone_session_revoke.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_session_revoke(uint64_t engine, uint32_t session, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_session_revoke(long engine, int session, MemorySegment error) {
+        var mh$ = lodestone_session_revoke.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_session_revoke", engine, session, error);
+            }
+            return (int)mh$.invokeExact(engine, session, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lodestone_identity_reload {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_identity_reload");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_identity_reload(uint64_t engine, const uint8_t *config, uint64_t config_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_identity_reload$descriptor() {
+        return lodestone_identity_reload.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_identity_reload(uint64_t engine, const uint8_t *config, uint64_t config_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_identity_reload$handle() {
+        return lodestone_identity_reload.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_identity_reload(uint64_t engine, const uint8_t *config, uint64_t config_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_identity_reload$address() {
+        return lodestone_identity_reload.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_identity_reload(uint64_t engine, const uint8_t *config, uint64_t config_bytes, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_identity_reload(long engine, MemorySegment config, long config_bytes, MemorySegment error) {
+        var mh$ = lodestone_identity_reload.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_identity_reload", engine, config, config_bytes, error);
+            }
+            return (int)mh$.invokeExact(engine, config, config_bytes, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

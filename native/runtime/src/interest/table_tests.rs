@@ -1,0 +1,116 @@
+use std::collections::BTreeSet;
+
+use lodestone_transport::{NodeState, StateSource};
+
+use super::*;
+
+const SUBSCRIPTIONS: u32 = 64;
+const NODES: u32 = 40;
+const SESSIONS: u32 = 3;
+
+struct Nothing;
+
+impl StateSource for Nothing {
+    fn look(&self, _node: u32) -> Option<NodeState> {
+        None
+    }
+}
+
+fn table(salt: u64) -> Table {
+    let fanout = Fanout::new(SUBSCRIPTIONS, SESSIONS, Arc::new(Nothing)).unwrap();
+    let sizes = TableSizes { nodes_max: NODES, sessions_max: SESSIONS, subscriptions_max: SUBSCRIPTIONS };
+    Table::new(sizes, fanout, salt).unwrap()
+}
+
+/// A small generator with a printed seed.
+struct Noise(u64);
+
+impl Noise {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((mixed ^ (mixed >> 31)) % u64::from(bound)) as u32
+    }
+}
+
+/// What a sender does: takes all news.
+fn take_news(table: &Table, outbox: &Outbox) -> Vec<u32> {
+    let subscriptions = table.fanout().subscriptions();
+    std::iter::from_fn(|| subscriptions.news(outbox.list()).map(|news| news.node())).collect()
+}
+
+#[test]
+fn the_tables_agree_with_a_set_of_pairs() {
+    for seed in 0..200 {
+        let mut noise = Noise(seed);
+        let mut table = table(seed * 77);
+        let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session + 1)).collect();
+        let mut pairs: BTreeSet<(u32, u32)> = BTreeSet::new();
+        for _ in 0..400 {
+            let (number, node) = (noise.below(SESSIONS), noise.below(NODES));
+            let seat = table.seat(Arc::clone(&outboxes[number as usize])).unwrap();
+            match (noise.below(8), table.find(seat, node)) {
+                (0, _) => {
+                    table.end_where(seat, |other| other % 7 == node % 7);
+                    pairs.retain(|(session, other)| *session != seat || other % 7 != node % 7);
+                }
+                (1, _) => _ = take_news(&table, &outboxes[number as usize]),
+                (2, _) => _ = table.tidy(),
+                (3..6, None) if table.free() > 0 => {
+                    table.begin(seat, node);
+                    pairs.insert((seat, node));
+                }
+                (_, Some(entry)) => {
+                    table.end(entry);
+                    pairs.remove(&(seat, node));
+                }
+                _ => {}
+            }
+            for seat in 0..table.seats.len() as u32 {
+                for node in 0..NODES {
+                    let expected = pairs.contains(&(seat, node));
+                    assert_eq!(table.find(seat, node).is_some(), expected, "seed {seed}: {seat} {node}");
+                }
+                let count = pairs.iter().filter(|pair| pair.0 == seat).count();
+                assert_eq!(table.count(seat) as usize, count, "seed {seed}: seat {seat}");
+            }
+            assert_eq!(table.live() as usize, pairs.len(), "seed {seed}");
+        }
+        outboxes.iter().for_each(|outbox| drop(take_news(&table, outbox)));
+        table.tidy();
+        assert_eq!(table.free(), SUBSCRIPTIONS - table.live(), "seed {seed}: every entry is somewhere");
+        for node in 0..NODES {
+            table.mark_node(node);
+        }
+        for outbox in &outboxes {
+            let seat = outbox.seat().wrapping_sub(1);
+            let told: BTreeSet<u32> = take_news(&table, outbox).into_iter().collect();
+            let expected = pairs.iter().filter(|pair| pair.0 == seat).map(|pair| pair.1).collect();
+            assert_eq!(told, expected, "seed {seed}: whom a change is told");
+        }
+    }
+}
+
+#[test]
+fn marks_are_counted_where_they_find_one_and_seats_end() {
+    let mut table = table(5);
+    let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session)).collect();
+    let seats: Vec<_> = outboxes.iter().map(|outbox| table.seat(Arc::clone(outbox)).unwrap()).collect();
+    assert_eq!(table.seat(table.fanout().outbox(9)), None, "as many seats as sessions");
+    seats.iter().for_each(|seat| table.begin(*seat, 7));
+    assert_eq!(table.wake(), 0);
+    table.mark_node(7);
+    table.mark_node(8);
+    assert_eq!(table.wake(), u64::from(SESSIONS));
+    assert!(outboxes.iter().all(|outbox| take_news(&table, outbox) == [7]));
+    table.mark_unlike(|_| 4);
+    assert!(outboxes.iter().all(|outbox| take_news(&table, outbox) == [7]), "none has seen sequence 4");
+}
+
+#[test]
+fn without_subscriptions_there_is_room_for_nobody() {
+    let fanout = Fanout::new(0, SESSIONS, Arc::new(Nothing)).unwrap();
+    let sizes = TableSizes { nodes_max: NODES, sessions_max: SESSIONS, subscriptions_max: 0 };
+    let mut table = Table::new(sizes, fanout.clone(), 1).unwrap();
+    assert_eq!((table.free(), table.live(), table.seat(fanout.outbox(1))), (0, 0, None));
+}

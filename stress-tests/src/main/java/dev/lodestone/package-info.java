@@ -1,0 +1,2 @@
+/** What the stress tests need from inside the public package. */
+package dev.lodestone;

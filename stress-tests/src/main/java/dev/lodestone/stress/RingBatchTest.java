@@ -1,0 +1,32 @@
+package dev.lodestone.stress;
+
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Expect;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.I_Result;
+
+/** Three records in one claim of a ring: all of them are there, or none. */
+@JCStressTest
+@Outcome(id = {"0", "3"}, expect = Expect.ACCEPTABLE, desc = "whole, and in order")
+@State
+public class RingBatchTest {
+    private final Stage stage = Stage.next();
+
+    /** Sends them. */
+    @Actor
+    public void producer() {
+        Steps.send(stage.rings[1], 3, stage.round);
+    }
+
+    /**
+     * Takes what is there.
+     *
+     * @param result what was seen
+     */
+    @Actor
+    public void engine(I_Result result) {
+        result.r1 = stage.ringEnd.take(stage.round);
+    }
+}
