@@ -12,7 +12,7 @@ help: ## print these commands
 run: ## the main job: a treasure hunt in Delaware over QUIC (CONNECTIONS=1000 RATE=20000 SECONDS=15)
 	@CONNECTIONS='$(CONNECTIONS)' RATE='$(RATE)' RUN_SECONDS='$(SECONDS)' ci/run.sh
 
-test: ## every test: Rust, Java with the real library, a foreign QUIC client
+test: ## every test: Rust, Java with the real library, foreign QUIC clients
 	@ci/test.sh
 
 serve: ## the engine as a foreground server until Ctrl-C (CONFIG=file PORT=4433)
@@ -44,7 +44,7 @@ bench-core: ## only bump pages and channel, the Rust parts before the engine
 bench-graph: ## only the graph at 47 million edges, rollback and paced moves, beside peers
 	@ci/bench.sh graph
 
-bench-quic: ## only whole moves over QUIC, and handshakes
+bench-quic: ## only whole moves over QUIC and handshakes, beside quic-go and Netty
 	@ci/bench.sh quic
 
 header: ## make the C header again from the Rust sources (needs cbindgen)

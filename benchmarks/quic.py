@@ -1,114 +1,369 @@
 #!/usr/bin/env python3
-"""Whole moves over QUIC, and handshakes: one served engine, the load generator as clients on the same machine.
+"""Moves over the network and handshakes: Lodestone beside the servers that a team would write instead.
 
-usage: quic.py RAW_FILE SERVER_COMMAND…       (from the top folder; the command prints the READY line of `make serve`)
+usage: quic.py RAW_FOLDER PROGRAM_FOLDER [--quick] [--add] [--rounds N] [GROUP…]      (from the top folder)
 
-Each round: a fresh server; handshakes one after the other on the otherwise idle server; then 1,000 connections at each
-rate. Latency is open-loop: from the instant a move was due to its ACK. Processor time is that of both processes during
-the moves alone, from /proc. Left out: a network between client and server; both share the processors of this machine.
+PROGRAM_FOLDER holds lodestoned and lodestone-quic-load; benchmarks/peers/build.sh has built the peers, and those that are
+absent are said. Every server speaks the same frames and does the same work, which each run of the load generator checks;
+Lodestone does more: it changes a graph, keeps before-images and hashes its state. Rounds alternate all contenders.
+--add keeps the rounds of an earlier run of a group: a group may be measured in pieces. Groups:
+  closed     1,000 connections with one move under way each; the server has one core, the load generator the other
+  coalesced  10 connections with 512 moves under way each; cores as in closed
+  knee       1,000 connections, moves at fixed rates until the 99th percentile passes 100 ms
+  held       10,000 connections idle, then 10,000 moves/s
+  crowd      50,000 connections idle, then 20,000 moves/s; not over TCP, where each takes a file of the process
+  handshakes one at a time on an idle server; 32 at once; 32 at once with session tickets. 0-RTT is off everywhere
 """
 import json
 import os
 import pathlib
+import resource
+import shutil
+import signal
 import subprocess
 import sys
 import time
 
-LOAD = "native/target/release/lodestone-load"
-MAP = "data/delaware.lsg"
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
-HANDSHAKES = 1_000
-CONNECTIONS = 1_000
-RATES = (1_000, 2_000, 5_000, 10_000, 20_000)
-SECONDS = 8
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+WORK = pathlib.Path("target/bench-quic").resolve()
+NODES = 65_536
+RUN_LIMIT_S = 120
 END_LIMIT_S = 20
+NETTY = pathlib.Path("benchmarks/peers/netty/target")
+GO = pathlib.Path("target/peers/quic-go")
+QUIC = ("lodestone", "quic-go", "netty-quic")
+ALL = (*QUIC, "netty-tcp")
+CONFIGURATION = f"""\
+arena: {{capacity: {NODES}}}
+graph: {{nodes_max: {NODES}, edges_max: {20 * NODES}}}
+transport: {{listen: "127.0.0.1:0", certificate: {{certificate_file: cert.pem, key_file: key.pem}}}}
+"""
+# A rate is the last of its curve when its p99 is above this.
+KNEE_MS = 100
+RATES = (1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000)
+
+
+class Trouble(Exception):
+    """A contender could not do its part of a round; what the load generator had told until then is not lost."""
+
+    def __init__(self, what, events=None):
+        super().__init__(what)
+        self.events = events or {}
 
 
 def say(text):
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def processor_seconds(pid):
-    """User and system time of a process so far, 0 when it is gone."""
-    try:
-        # The name in parentheses may hold spaces; times are the 14th and 15th field.
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+def commands(programs):
+    """{contender: command} of those that are there; says which are not."""
+    java = ["ci/with-tools.sh", "java", "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
+            "-cp", f"{NETTY}/classes:{NETTY}/lib/*", "dev.lodestone.benchmarks.peers.NettyPeer"]
+    found = {"lodestone": [f"{programs}/lodestoned", "--config", f"{WORK}/lodestone.yaml"]}
+    if GO.exists():
+        found["quic-go"] = [str(GO), "-certificates", str(WORK), "-nodes", str(NODES)]
+    if (NETTY / "lib").is_dir() and list(NETTY.glob("lodestone-netty-peer-*.jar")):
+        found["netty-quic"] = [*java, "quic", str(WORK), str(NODES)]
+        found["netty-tcp"] = [*java, "tcp", str(WORK), str(NODES)]
+    for name in ALL:
+        if name not in found:
+            say(f"{name} is absent here: its rows stay empty (benchmarks/peers/build.sh says why)")
+    return found
 
 
-def load(ready, options, server_pid):
-    """Runs the load generator; its last object, with the processor seconds of both sides between the first and last tick."""
-    command = [LOAD, "--target", f"127.0.0.1:{ready['port']}", "--certificate", ready["cert"], "--map", MAP]
-    command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    ticks, done = [], None
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
-        for line in client.stdout:
-            event = json.loads(line)
-            if event["event"] == "tick":
-                ticks.append((event["moves_acked"], processor_seconds(server_pid), processor_seconds(client.pid)))
-            elif event["event"] == "done":
-                done = event
-    if client.returncode != 0 or done is None:
-        sys.exit(f"quic.py: {' '.join(command)} ended with {client.returncode}")
-    return done, ticks
+def on_core(core):
+    """For Popen: the process keeps to one core; None leaves it free."""
+    return None if core is None else lambda: os.sched_setaffinity(0, {core})
 
 
-def cpu_us_per_move(ticks):
-    (moves_first, server_first, client_first), (moves_last, server_last, client_last) = ticks[0], ticks[-1]
-    moves = max(moves_last - moves_first, 1)
-    return (server_last - server_first) * 1e6 / moves, (client_last - client_first) * 1e6 / moves
+class Server:
+    """One contender's process, warm: two seconds of moves have gone through it."""
+
+    def __init__(self, bench, name, pinned):
+        self.name = name
+        self.pinned = pinned
+        self.bench = bench
+        self.log = (WORK / f"{name}.log").open("w", encoding="utf-8")
+        self.process = subprocess.Popen(bench.commands[name], stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        preexec_fn=on_core(0 if pinned else None))
+        words = self.process.stdout.readline().split()
+        if words[:2] != ["LODESTONE", "READY"]:
+            self.end()
+            raise Trouble(f"the server said {' '.join(words)!r} instead of READY; {self.log.name} has more")
+        fields = dict(word.split("=", 1) for word in words[2:])
+        self.address, self.pid = fields["quic"], int(fields["pid"])
+        try:
+            self.load("warm up", connections=100, in_flight=4, measure_ms=bench.milliseconds(2_000))
+        except Trouble:
+            self.end()
+            raise
+
+    def load(self, what, **options):
+        """Runs the load generator: {event: [object, …]}. A run that fails is trouble of this server."""
+        command = [str(self.bench.load), "--target", self.address, "--certificate", str(WORK / "cert.pem"),
+                   "--server-pid", str(self.pid), "--transport", "tcp" if self.name == "netty-tcp" else "quic"]
+        for option, value in options.items():
+            command += [f"--{option.replace('_', '-')}"] + ([] if value is True else [str(value)])
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False,
+                                  preexec_fn=on_core(1 if self.pinned else None))
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{what}: not done within {RUN_LIMIT_S} s") from None
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        self.bench.runs.append({"contender": self.name, "what": what, "pinned": self.pinned, "events": events})
+        found = {}
+        for event in events:
+            found.setdefault(event["event"], []).append(event)
+        if done.returncode != 0:
+            raise Trouble(f"{what}: {done.stderr.strip()}", found)
+        return found
+
+    def end(self):
+        """SIGTERM, and the wait for the end."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
 
 
-def measure(ready, metrics, raw):
-    def add(name, unit, value):
-        metrics.setdefault(name, {"unit": unit, "rounds": []})["rounds"].append(round(value, 3))
+class Bench:
+    """What all groups share, and what the group under way has found."""
 
-    options = {"connections": HANDSHAKES, "handshakes-at-once": 1, "rate": 1, "seconds": 1}
-    done, _ = load(ready, options, ready["pid"])
-    raw.append({"what": "handshakes, one at a time", **done})
-    for what in ("handshake", "welcome"):
-        for percentile in ("p50", "p99"):
-            add(f"quic.{what}.{percentile}", "us", done[f"{what}_us"][percentile])
-    for rate in RATES:
-        done, ticks = load(ready, {"connections": CONNECTIONS, "rate": rate, "seconds": SECONDS}, ready["pid"])
-        raw.append({"what": f"{CONNECTIONS} connections at {rate} moves/s", **done})
+    def __init__(self, programs, quick):
+        self.load = pathlib.Path(programs) / "lodestone-quic-load"
+        self.quick = quick
+        self.metrics, self.runs = {}, []
+        if WORK.exists():
+            shutil.rmtree(WORK)
+        subprocess.run([str(self.load), "certificate", str(WORK)], check=True)
+        (WORK / "lodestone.yaml").write_text(CONFIGURATION, encoding="utf-8")
+        self.commands = commands(programs)
+
+    def milliseconds(self, full):
+        """How long a phase lasts."""
+        return 150 if self.quick else full
+
+    def connections(self, full):
+        """How many connections a group opens."""
+        return min(full, 40) if self.quick else full
+
+    def add(self, name, unit, value):
+        """One value of one round."""
+        self.metrics.setdefault(f"quic.{name}", {"unit": unit, "rounds": []})["rounds"].append(round(value, 3))
+
+    def cost(self, name, event, moves):
+        """Processor time of both sides a move."""
+        self.add(f"{name}.server_cpu", "us/move", event["server_cpu_ns"] / 1e3 / max(moves, 1))
+        self.add(f"{name}.client_cpu", "us/move", event["client_cpu_ns"] / 1e3 / max(moves, 1))
+
+    def latency(self, name, event, kind="latency_ns"):
+        """Percentiles of a phase."""
         for percentile in ("p50", "p99", "p999"):
-            add(f"quic.move_{rate}.{percentile}", "us", done["end_to_end_us"][percentile])
-        add(f"quic.move_{rate}.unanswered", "moves", done["moves_sent"] - done["moves_acked"] - done["moves_rejected"])
-        server_us, client_us = cpu_us_per_move(ticks)
-        add(f"quic.move_{rate}.server_cpu", "us/move", server_us)
-        add(f"quic.move_{rate}.client_cpu", "us/move", client_us)
-        say(f"{rate:6} moves/s: p50 {done['end_to_end_us']['p50']} us, p99 {done['end_to_end_us']['p99']} us,"
-            f" processor time a move {server_us:.0f} us server, {client_us:.0f} us client")
+            self.add(f"{name}.{percentile}", "us", event[kind][percentile] / 1e3)
+
+    def trouble(self, name, what):
+        """Says and keeps what a contender failed at."""
+        say(f"{name}: {what}")
+        self.runs.append({"contender": name, "trouble": str(what)})
+        if name == "lodestone" and self.quick:
+            sys.exit(f"quic.py: {what}")
 
 
-def serve(command):
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    words = server.stdout.readline().split()
-    if words[:2] != ["LODESTONE", "READY"]:
-        sys.exit(f"quic.py: the server said {' '.join(words)!r} instead of READY")
-    fields = dict(word.split("=", 1) for word in words[2:])
-    return server, {"port": fields["quic"].rpartition(":")[2], "cert": fields["cert"], "pid": int(fields["pid"])}
+def closed_round(bench, group, server, connections, in_flight):
+    event = server.load(group, connections=bench.connections(connections), in_flight=in_flight,
+                        measure_ms=bench.milliseconds(2_000))["closed_loop"][0]
+    name = f"{group}.{server.name}"
+    rate = event["moves_acked"] / (event["elapsed_ns"] / 1e9)
+    bench.add(f"{name}.rate", "moves/s", rate)
+    bench.latency(name, event)
+    bench.cost(name, event, event["moves_acked"])
+    say(f"{server.name:11} {rate:12,.0f} moves/s  p99 {event['latency_ns']['p99'] / 1e6:7.2f} ms"
+        f"  server {event['server_cpu_ns'] / 1e3 / max(event['moves_acked'], 1):6.2f} us/move")
+
+
+def closed(bench, server):
+    """One move under way on each of many connections."""
+    closed_round(bench, "closed", server, 1_000, 1)
+
+
+def coalesced(bench, server):
+    """Many moves in each packet."""
+    closed_round(bench, "coalesced", server, 10, 512)
+
+
+def open_events(bench, group, server, connected, events):
+    """The phases of an open loop."""
+    for event in events.get("open_loop", []):
+        name = f"{group}_{event['rate']}.{server.name}"
+        # What was never answered counts as later than all that was.
+        if event["moves_unanswered"]:
+            bench.trouble(server.name, f"{event['moves_unanswered']} moves of {event['moves_sent']} at {event['rate']}/s"
+                          " were not answered within 10 s")
+        bench.latency(name, event)
+        bench.add(f"{name}.unanswered", "moves", event["moves_unanswered"])
+        bench.cost(name, event, event["moves_acked"])
+        say(f"{server.name:11} {connected:6,} connections {event['rate']:6,}/s"
+            f"  p50 {event['latency_ns']['p50'] / 1e6:8.3f} ms  p99 {event['latency_ns']['p99'] / 1e6:8.3f} ms"
+            f"  server {event['server_cpu_ns'] / 1e3 / max(event['moves_acked'], 1):6.1f}"
+            f"  client {event['client_cpu_ns'] / 1e3 / max(event['moves_acked'], 1):6.1f} us/move")
+
+
+def knee(bench, server):
+    """Latency against rate."""
+    count = bench.connections(1_000)
+    rates = (2_000, 10_000, 20_000) if bench.quick else RATES
+    events = server.load("knee", connections=count, rates=",".join(map(str, rates)),
+                         stop_above_ms=10_000 if bench.quick else KNEE_MS, measure_ms=bench.milliseconds(1_000))
+    open_events(bench, "knee", server, count, events)
+
+
+def crowd_round(bench, group, server, connections, rate, sockets):
+    count = bench.connections(connections)
+    trouble = None
+    try:
+        events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=64, hold_ms=bench.milliseconds(500),
+                             rates=rate, measure_ms=bench.milliseconds(3_000))
+    except Trouble as found:
+        # A rate that was too high says nothing against what the connections cost.
+        trouble, events = found, found.events
+        if "held" not in events:
+            raise
+    name = f"{group}.{server.name}"
+    ramp, held = events["connected"][0], events["held"][0]
+    bench.add(f"{name}.kib_per_connection", "KiB", (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count)
+    bench.add(f"{name}.rss", "MiB", held["server_rss_kib"] / 1_024)
+    bench.add(f"{name}.ramp", "handshakes/s", count / (ramp["elapsed_ns"] / 1e9))
+    bench.add(f"{name}.ramp_cpu", "us each", ramp["server_cpu_ns"] / 1e3 / count)
+    bench.add(f"{name}.idle_cpu", "cores", held["server_cpu_ns"] / held["elapsed_ns"])
+    say(f"{server.name:11} {count:6,} connections  {held['server_rss_kib'] / 1_024:8.1f} MiB,"
+        f" {(held['server_rss_kib'] - ramp['server_rss_before_kib']) / count:6.1f} KiB each,"
+        f" {count / (ramp['elapsed_ns'] / 1e9):8,.0f} handshakes/s")
+    open_events(bench, group, server, count, events)
+    if trouble:
+        raise trouble
+
+
+def held(bench, server):
+    """Ten thousand connections."""
+    crowd_round(bench, "held", server, 10_000, 10_000, 8)
+
+
+def crowd(bench, server):
+    """Fifty thousand connections."""
+    crowd_round(bench, "crowd", server, 50_000, 20_000, 16)
+
+
+def handshakes(bench, server):
+    """Connections that are opened, welcomed and closed."""
+    for kind, count, options in (("serial", 300, {"handshakes_at_once": 1}), ("full", 2_000, {"handshakes_at_once": 32}),
+                                 ("resumed", 2_000, {"handshakes_at_once": 32, "resume": True})):
+        count = count // 20 if bench.quick else count
+        event = server.load(f"handshakes, {kind}", handshakes=count, **options)["handshakes"][0]
+        name = f"handshakes_{kind}.{server.name}"
+        if kind == "resumed":
+            bench.add(f"{name}.share", "%", 100 * event["resumed"] / count)
+            if event["resumed"] == 0:
+                say(f"{server.name:11} resumes nothing: it gives no session tickets")
+                continue
+        bench.latency(name, event, "handshake_ns")
+        bench.latency(f"{name}.welcome", event, "welcome_ns")
+        bench.add(f"{name}.rate", "handshakes/s", count / (event["elapsed_ns"] / 1e9))
+        bench.add(f"{name}.server_cpu", "us each", event["server_cpu_ns"] / 1e3 / count)
+        say(f"{server.name:11} {kind:8} p50 {event['handshake_ns']['p50'] / 1e3:7.0f} us"
+            f"  p99 {event['handshake_ns']['p99'] / 1e3:7.0f} us  {count / (event['elapsed_ns'] / 1e9):8,.0f}/s"
+            f"  server {event['server_cpu_ns'] / 1e3 / count:6.0f} us each")
+
+
+# (what a round does, contenders, rounds, one core each, a fresh server each round)
+GROUPS = {
+    "closed": (closed, ALL, 5, True, False),
+    "coalesced": (coalesced, ALL, 5, True, False),
+    "knee": (knee, ALL, 5, False, False),
+    "held": (held, ALL, 5, False, True),
+    "crowd": (crowd, QUIC, 3, False, True),
+    "handshakes": (handshakes, ALL, 5, False, False),
+}
+
+
+def measure(bench, group, rounds):
+    """All rounds of a group, contenders in turn."""
+    work, names, _, pinned, fresh = GROUPS[group]
+    names = [name for name in names if name in bench.commands]
+    servers = {}
+    try:
+        for number in range(rounds):
+            say(f"{group}, round {number + 1} of {rounds}")
+            for name in names:
+                try:
+                    if name not in servers:
+                        servers[name] = Server(bench, name, pinned and (os.cpu_count() or 1) > 1)
+                    work(bench, servers[name])
+                except Trouble as trouble:
+                    bench.trouble(name, trouble)
+                if fresh and name in servers:
+                    servers.pop(name).end()
+                    time.sleep(0.2)
+    finally:
+        for server in servers.values():
+            server.end()
+
+
+def try_all(bench):
+    """The quick trial: every group once, on one server of each contender."""
+    for name in bench.commands:
+        server = None
+        try:
+            server = Server(bench, name, False)
+            for work, names, *_ in GROUPS.values():
+                if name in names:
+                    work(bench, server)
+        except Trouble as trouble:
+            bench.trouble(name, trouble)
+        finally:
+            if server:
+                server.end()
+
+
+def keep(bench, target, adding):
+    """Writes the group's raw results, behind those of an earlier run when adding."""
+    if adding and target.exists():
+        before = json.loads(target.read_text(encoding="utf-8"))
+        for name, metric in bench.metrics.items():
+            earlier = before["metrics"].setdefault(name, {"unit": metric["unit"], "rounds": []})
+            earlier["rounds"] += metric["rounds"]
+        bench.metrics, bench.runs = before["metrics"], before["runs"] + bench.runs
+    document = {"metrics": bench.metrics, "runs": bench.runs}
+    lines = [f' "metrics": {json.dumps(document["metrics"], indent=1)}', ' "runs": [']
+    lines.append(",\n".join(f"  {json.dumps(run)}" for run in bench.runs) + "\n ]")
+    target.write_text("{\n" + ",\n".join(lines[:1]) + ",\n" + lines[1] + "\n" + lines[2] + "\n}\n", encoding="utf-8")
+    bench.metrics, bench.runs = {}, []
 
 
 def main():
-    target, command = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    metrics, raw = {}, []
-    for number in range(ROUNDS):
-        say(f"round {number + 1} of {ROUNDS}")
-        server, ready = serve(command)
-        try:
-            # The first moves after a start meet a server whose code is not in any cache yet.
-            load(ready, {"connections": 100, "rate": 1_000, "seconds": 2}, ready["pid"])
-            measure(ready, metrics, raw)
-        finally:
-            server.terminate()
-            server.wait(END_LIMIT_S)
-        time.sleep(1)
-    target.write_text(json.dumps({"metrics": metrics, "runs": raw}, indent=1) + "\n", encoding="utf-8")
+    arguments = sys.argv[1:]
+    rounds = 0
+    if "--rounds" in arguments:
+        at = arguments.index("--rounds")
+        rounds = int(arguments[at + 1])
+        del arguments[at:at + 2]
+    quick, adding = "--quick" in arguments, "--add" in arguments
+    folder, programs, *groups = [argument for argument in arguments if not argument.startswith("--")]
+    # Whoever ends this ends the servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("quic.py: ended by a signal"))
+    # Ten thousand TCP connections take as many files, in the server and here.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    bench = Bench(programs, quick)
+    if quick:
+        try_all(bench)
+        keep(bench, pathlib.Path(folder) / "quic-all.json", False)
+        return
+    for group in groups or GROUPS:
+        measure(bench, group, rounds or GROUPS[group][2])
+        keep(bench, pathlib.Path(folder) / f"quic-{group}.json", adding)
 
 
 if __name__ == "__main__":

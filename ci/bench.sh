@@ -2,17 +2,18 @@
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
 #   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
 #     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=500)
-#   core: bump pages and channel    quic: whole moves, handshakes
+#   core: bump pages and channel
+#   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty; quic-results: computes and draws anew
+#   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
 #   bridge-quick: the lanes, the ring and all of their peers for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
 #   graph-quick: the same with small sizes and a debug build, to see that it works; no results are kept
 # Rounds alternate all contenders of a group, so that a slow minute of the machine hits each of them alike.
-# Nothing else should run meanwhile. All groups together take about twenty minutes.
+# Nothing else should run meanwhile. All groups together take about half an hour.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|quic}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|quic|quic-quick|quic-results}
 bridge_rounds=${ROUNDS:-5}
-quic_rounds=${ROUNDS:-3}
 ring_seconds=${RING_SECONDS:-240}
 event_seconds=${EVENT_SECONDS:-90}
 kills=${KILLS:-500}
@@ -130,13 +131,37 @@ graph_quick() {
     python3 benchmarks/claims.py --check graph 'ci/bench.sh graph-quick' "$folder"/graph-*.json >"$folder/claims.txt"
 }
 
+# quic_programs CARGO_OPTION…: the load generator; the servers of the peers, where they can be built.
+quic_programs() {
+    ci/step.sh quic-load 'building the load generator' ci/with-tools.sh \
+        cargo build --manifest-path native/Cargo.toml --locked -p lodestone-quic-load "$@"
+    benchmarks/peers/build.sh
+}
+
 quic() {
-    ci/build.sh server
+    ci/build.sh native
+    quic_programs --release
     rm -f "$raw"/quic-*.json
-    echo "-- handshakes and moves over QUIC, $quic_rounds rounds (about three minutes)" >&2
-    ROUNDS=$quic_rounds python3 benchmarks/quic.py "$raw/quic-1.json" \
-        ci/with-tools.sh java -jar java-api/target/lodestone-[0-9]*[0-9].jar serve --port 0
+    echo '-- Lodestone and its peers over the network (about twelve minutes)' >&2
+    python3 benchmarks/quic.py "$raw" native/target/release ${ROUNDS:+--rounds "$ROUNDS"}
+    quic_results
+}
+
+# What is computed and drawn from the raw results.
+quic_results() {
+    python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
     claims quic
+}
+
+quic_quick() {
+    local folder=target/bench-quick
+    # The same profile as the tests have built them in.
+    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-daemon
+    quic_programs
+    mkdir -p "$folder"
+    python3 benchmarks/quic.py "$folder" native/target/debug --quick
+    python3 benchmarks/knee.py "$folder/quic-all.json" "$folder/quic-knee.svg"
+    python3 benchmarks/claims.py --check quic 'ci/bench.sh quic-quick' "$folder/quic-all.json" >"$folder/claims-quic.txt"
 }
 
 case "$wanted" in
@@ -156,6 +181,14 @@ graph-quick)
     graph_quick
     passed "the graph benchmark works, $((SECONDS - began)) s; its figures mean nothing"
     exit 0
+    ;;
+quic-quick)
+    quic_quick
+    passed "the QUIC benchmark works, $((SECONDS - began)) s; its figures mean nothing"
+    exit 0
+    ;;
+quic-results)
+    quic_results
     ;;
 *) fail "there is no group $wanted" 'What to do: make bench, or make bench-bridge, bench-core, bench-graph, bench-quic.' ;;
 esac

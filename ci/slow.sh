@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
-# rollbacks), a stand-alone engine killed a thousand times under its readers and under those who send it
+# rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers and under those who send it
 # commands, JVMs that do so killed a thousand times, 200,000 files of arbitrary bytes attached to and written to, minutes of the
 # hunt for a torn read, 100 million moves and a heap that is as before, a hostile process at a running engine, fuzz targets,
 # sanitizers, jcstress, 50,000 connections with churn for ten minutes (SOAK_CONNECTIONS, SOAK_SECONDS). usage: ci/slow.sh [STEP…]: all steps, or those named.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-steps=(models faults valgrind hostile sanitize fuzz jcstress jazzer attach torn heap soak)
+steps=(models faults lossy valgrind hostile sanitize fuzz jcstress jazzer attach torn heap soak)
 driver=core_driver
 memcheck_moves=1000000
 massif_moves=10000000
@@ -15,6 +15,7 @@ fault_rounds=1000
 hostile_writes=5000000
 kill_rounds=1000
 region_files=200000
+relay_rounds=30
 torn_seconds=180
 heap_moves=100000000
 soak_connections=${SOAK_CONNECTIONS:-50000}
@@ -38,6 +39,13 @@ run_faults() {
     ci/step.sh faults "killing $fault_rounds producers" env LODESTONE_FAULT_ROUNDS="$fault_rounds" \
         cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib rings::faults -- --nocapture ||
         fail 'a killed producer lost, tore or stopped something' 'What to do: see above; LODESTONE_SEED repeats the moments.'
+}
+
+run_lossy() {
+    ci/step.sh lossy "sessions over a relay that loses, doubles, reorders and delays, $relay_rounds seeds" \
+        env LODESTONE_RELAY_ROUNDS="$relay_rounds" \
+        cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-client --test lossy -- --nocapture ||
+        fail 'a lossy network changed what was applied' 'What to do: see above; LODESTONE_SEED repeats the faults.'
 }
 
 # Release code with line tables.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test, as `make test`: Rust, then Java with the real library, then a foreign QUIC client against a served engine.
+# Every test, as `make test`: Rust, then Java with the real library, then foreign QUIC clients against a served engine.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -22,6 +22,9 @@ ci/bench.sh graph-quick
 echo '== The bridge benchmark, for a moment'
 ci/bench.sh bridge-quick
 
+echo '== The QUIC benchmark and its peers, for a moment'
+ci/bench.sh quic-quick
+
 echo '== The examples of README.md and docs/clients.md'
 ci/readme.sh
 
@@ -32,4 +35,8 @@ if [ -x bridge-tests/foreign/run.sh ]; then
     PYTHON=$python bridge-tests/foreign/run.sh ||
         fail 'the foreign client found a difference' 'What to do: docs/protocol.md and the server disagree: one of them is wrong.'
 fi
+
+echo '== A foreign QUIC client (Go) against a served engine'
+bridge-tests/foreign/go/run.sh ||
+    fail 'the Go client found a difference' 'What to do: docs/protocol.md and the server disagree: one of them is wrong.'
 passed 'all tests'
