@@ -19,7 +19,7 @@ const NODES_MAX: u32 = 2_000;
 const SESSIONS: u32 = 3;
 const STREAMS: u32 = 4;
 const NODES_PER_STREAM: u32 = 8;
-const MOVES_PER_STREAM: u32 = 100;
+const MOVES_PER_STREAM: u32 = 60;
 
 /// What the state must be, as docs/protocol.md tells it: moves of a node, in order.
 #[derive(Default)]
