@@ -9,7 +9,9 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 
 use lodestone_memory::header::EngineState;
-use lodestone_memory::rings::{Acknowledged, BridgeEnd, BridgeSizes, Drained, RingRecord, Take};
+use lodestone_memory::rings::{
+    Acknowledged, BridgeEnd, BridgeSizes, Drained, RingRecord, Take, barrier_everywhere,
+};
 use lodestone_memory::{Region, RegionOptions, RegionPlace};
 use rustix::thread::CpuSet;
 
@@ -41,6 +43,8 @@ pub(crate) fn serve(folder: &str, core: usize) {
     let mut region = Region::create(&options(folder)).unwrap_or_else(|error| panic!("{error}"));
     region.header().set_state(EngineState::Running);
     let mut end = region.take_bridge_end();
+    // As an engine that parks: it orders producers when it goes to sleep, and they need no fence of their own.
+    let orders = end.announce_order(true);
     say(&format!(
         "region {}",
         region.path().expect("the region is a file").display()
@@ -49,7 +53,10 @@ pub(crate) fn serve(folder: &str, core: usize) {
         let line = line.expect("standard input can be read");
         let trial = parse(&line).unwrap_or_else(|| panic!("no trial: {line}"));
         say("ready");
-        run(&mut end, &trial);
+        match trial.words {
+            4 => run::<4>(&mut end, &trial, orders),
+            _ => run::<8>(&mut end, &trial, orders),
+        }
     }
 }
 
@@ -94,6 +101,9 @@ fn parse(line: &str) -> Option<Trial> {
         _ => return None,
     };
     let (records, words) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    if words != 4 && words != 8 {
+        return None;
+    }
     let rests = kind == "rests";
     let parked = rests || kind == "parked";
     Some(Trial {
@@ -106,7 +116,7 @@ fn parse(line: &str) -> Option<Trial> {
     })
 }
 
-fn run(end: &mut BridgeEnd, trial: &Trial) {
+fn run<const WORDS: usize>(end: &mut BridgeEnd, trial: &Trial, orders: bool) {
     let bridge = end.bridge();
     let parent = std::os::unix::process::parent_id();
     let looks_alone = if trial.parked {
@@ -120,14 +130,14 @@ fn run(end: &mut BridgeEnd, trial: &Trial) {
         let limit = TURN_RECORDS_MAX.min((trial.records - taken) as u32);
         let drained = drain(end, trial.lane, limit, |entry, record| {
             (from, counter) = (entry, record.counter);
-            sum = (0..trial.words).fold(sum, |sum, word| sum.wrapping_add(record.word(word)));
+            sum = (0..WORDS).fold(sum, |sum, word| sum.wrapping_add(record.word(word)));
             Take::Next
         });
         assert_eq!(drained.garbage, 0, "only one producer writes here");
         taken += u64::from(drained.records);
         if drained.records == 0 {
             looks += 1;
-            wait(end, trial);
+            wait(end, trial, orders);
             assert!(
                 looks % looks_alone != 0 || std::os::unix::process::parent_id() == parent,
                 "the benchmark that started this is gone"
@@ -158,21 +168,22 @@ fn drain(
 }
 
 /// Nothing is there: sleeps as the engine does, or looks again.
-fn wait(end: &BridgeEnd, trial: &Trial) {
+fn wait(end: &mut BridgeEnd, trial: &Trial, orders: bool) {
     if !trial.parked {
-        std::hint::spin_loop();
+        end.rest();
         return;
     }
+    end.settle();
     let looks = if trial.rests { LOOKS_BEFORE_SLEEP } else { 0 };
     for _ in 0..looks {
-        std::hint::spin_loop();
+        end.rest();
         if end.has_some() {
             return;
         }
     }
     let bell = end.bridge().bell();
     bell.announce();
-    if end.has_some() {
+    if orders && !barrier_everywhere() || end.has_some() {
         bell.awake();
     } else {
         bell.sleep(SLEEP_MS);

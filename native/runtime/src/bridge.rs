@@ -110,6 +110,16 @@ impl Commands {
         self.end.has_some()
     }
 
+    /// Gives back the cells of what was taken, since nothing more is for now.
+    pub(crate) fn settle(&mut self) {
+        self.end.settle();
+    }
+
+    /// Between two looks of an idle engine that does not sleep.
+    pub(crate) fn rest(&mut self) {
+        self.end.rest();
+    }
+
     /// Whether an idle engine should look for a while before it sleeps.
     pub(crate) fn is_worth_spinning(&self) -> bool {
         self.producers_live
@@ -158,6 +168,7 @@ impl Commands {
         self.producers_live = sweep.live > 0;
         self.counters.set(CounterId::ProducersLive, u64::from(sweep.live));
         self.counters.set(CounterId::CommandsFull, sweep.full);
+        self.counters.add(CounterId::CommandsGarbage, u64::from(sweep.broken));
         self.counters.add(CounterId::ProducersDied, u64::from(sweep.died));
         self.counters.add(CounterId::ClaimsRepaired, u64::from(sweep.repaired));
         if sweep.died + sweep.repaired > 0 {

@@ -145,6 +145,7 @@ impl Writer {
     /// Decides what waits in lanes and ring, then does what was called for behind it.
     fn take_commands(&mut self, desk: &mut Desk) -> bool {
         if !self.commands.has_some() || self.is_past_its_last_commands() {
+            self.commands.settle();
             return false;
         }
         self.commands.take(&mut desk.inbox, &mut desk.calls);
@@ -168,7 +169,7 @@ impl Writer {
     fn rest(&mut self, announced: &mut bool) {
         match self.idle_strategy {
             IdleStrategy::Yield => thread::yield_now(),
-            IdleStrategy::BusySpin => std::hint::spin_loop(),
+            IdleStrategy::BusySpin => self.commands.rest(),
             IdleStrategy::Park if *announced => {
                 self.bell.sleep(SLEEP_MS_MAX);
                 *announced = false;
@@ -183,10 +184,10 @@ impl Writer {
     }
 
     /// Looks for work for a while, where producers are registered; whether there is some.
-    fn spin(&self) -> bool {
+    fn spin(&mut self) -> bool {
         let looks = if self.commands.is_worth_spinning() { SPIN_LOOKS_MAX } else { 0 };
         (0..looks).any(|_| {
-            std::hint::spin_loop();
+            self.commands.rest();
             self.commands.has_some() || !self.ingress.is_empty() || !self.control.is_empty()
         })
     }

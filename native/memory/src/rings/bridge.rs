@@ -1,10 +1,11 @@
 //! The bridge's parts in one mapping, and the engine's end of them.
 
-use crate::rings::claims::CLAIM_CELLS_MAX;
 use crate::rings::doorbell::{Doorbell, ORDER_ALL, ORDER_NONE, ORDER_STRANGERS, sign_up_for_barriers};
 use crate::rings::drain::RingConsumer;
-use crate::rings::lane::{Drained, LaneConsumer, RingWords, Take};
+use crate::rings::front::{Drained, Take};
+use crate::rings::lane::{LaneConsumer, RingWords};
 use crate::rings::layout::{CELL_BYTES, RING_CELLS};
+use crate::rings::pace::Pace;
 use crate::rings::producers::Producers;
 use crate::rings::replies::Replies;
 use crate::rings::{RingRecord, process::ProcessIdentity};
@@ -86,12 +87,6 @@ impl Bridge {
     }
 }
 
-/// Most bytes of one claim in cells of this size: half of them, so that padding never stands in the way for ever, and
-/// what a claim word can say.
-pub(crate) fn claim_bytes_max(capacity: u64) -> u64 {
-    (capacity / 2).min(CLAIM_CELLS_MAX / 2 * CELL_BYTES as u64)
-}
-
 /// The engine's end: the one reader of all lanes and of the ring.
 pub struct BridgeEnd {
     pub(crate) bridge: Bridge,
@@ -102,6 +97,7 @@ pub struct BridgeEnd {
     pub(crate) leaving: Vec<Option<u64>>,
     /// What producers that left had counted.
     pub(crate) full_before: u64,
+    pace: Pace,
 }
 
 impl BridgeEnd {
@@ -113,6 +109,7 @@ impl BridgeEnd {
             own: ProcessIdentity::own(),
             leaving: vec![None; bridge.producers.len()],
             full_before: 0,
+            pace: Pace::default(),
         }
     }
 
@@ -150,6 +147,14 @@ impl BridgeEnd {
         self.ring.has_some() || self.lanes.iter().any(|lane| lane.has_some() && lane.owner() != 0)
     }
 
+    /// Gives back the cells of all that was taken; of the last record of each lane and of the ring they are kept until
+    /// then, or until a drain that finds nothing, so that the answers to it are not behind that. To be called before any
+    /// sleep.
+    pub fn settle(&mut self) {
+        self.ring.settle();
+        self.lanes.iter_mut().for_each(LaneConsumer::settle);
+    }
+
     /// Whether the ring stands still before cells that are claimed and not committed.
     pub fn is_waiting(&self) -> bool {
         self.ring.is_waiting()
@@ -160,13 +165,24 @@ impl BridgeEnd {
         let producers = self.bridge.producers.len();
         let lane = &mut self.lanes[lane];
         if !lane.has_some() {
+            lane.settle();
             return Drained::default();
         }
         match (lane.owner() as u32).checked_sub(1).map(|entry| entry as usize) {
-            Some(entry) if entry < producers => lane.drain(limit, |record| take(entry, record)),
+            Some(entry) if entry < producers => {
+                let drained = lane.drain(limit, |record| take(entry, record));
+                self.pace.took(drained.records);
+                drained
+            }
             // Freed a moment ago: whatever stands there is nobody's.
             _ => Drained::default(),
         }
+    }
+
+    /// What to do after a look into everything brought nothing, before the next one: some nanoseconds of rest, or most of
+    /// a microsecond while records stream in, which then come faster than if each were waited for.
+    pub fn rest(&mut self) {
+        self.pace.rest();
     }
 
     /// Shows the records of the ring to `take`, with their producer's entry, at most `limit`. Records that name no live
@@ -176,12 +192,13 @@ impl BridgeEnd {
         let mut nobodys = 0;
         let mut drained = self.ring.drain(limit, |record| {
             let entry = record.producer as usize;
-            if entry >= producers.len() || producers.state(entry).stage == super::Stage::Free {
+            if producers.is_free(entry) {
                 nobodys += 1;
                 return Take::Next;
             }
             take(entry, record)
         });
+        self.pace.took(drained.records);
         drained.records -= nobodys;
         drained.garbage += nobodys;
         drained

@@ -1,7 +1,8 @@
 //! Cells: the memory of a lane or of the ring, and how a record lies in it.
 //!
 //! A record begins at a cell and takes as many as it needs, side by side; what does not fit before the end of the
-//! memory begins again at its start, and padding fills the rest. The first word of the first cell is the header.
+//! memory begins again at its start, and padding fills the rest. The first word of the first cell is the header: it is
+//! stored last and is all that the engine polls, so a record of one cell is one line that moves once from core to core.
 //! Positions count bytes from the beginning of time and never wrap: 64 bits last longer than any machine.
 
 use crate::page::{Page, PageFull, RecordHead};
@@ -72,24 +73,29 @@ impl Cells {
     }
 
     /// Bytes of all cells.
+    #[inline]
     pub(crate) fn capacity(self) -> u64 {
         (self.words.len() * 8) as u64
     }
 
     /// Bytes from this position to the end of the memory.
+    #[inline]
     pub(crate) fn left(self, position: u64) -> u64 {
         self.capacity() - (position & (self.capacity() - 1))
     }
 
     /// The words from the cell at this position to the end of the memory.
+    #[inline]
     fn from(self, position: u64) -> &'static [AtomicU64] {
-        let first = (position & (self.capacity() - 1)) as usize / CELL_BYTES * CELL_WORDS;
+        // Whole cells are a power of two, so this is below their number of words.
+        let first = (position / 8) as usize & (self.words.len() - CELL_WORDS);
         &self.words[first..]
     }
 
     /// The word for a header at this position.
+    #[inline]
     pub(crate) fn header(self, position: u64) -> &'static AtomicU64 {
-        &self.from(position)[0]
+        &self.words[(position / 8) as usize & (self.words.len() - CELL_WORDS)]
     }
 
     /// Writes a record at this position, all but its header, which is returned.
@@ -107,8 +113,9 @@ impl Cells {
     }
 
     /// Reads a record at this position; `None` when it contradicts its header. `bytes` comes from [`Cells::judge`].
+    #[inline]
     pub(crate) fn read(self, position: u64, bytes: u64) -> Option<RingRecord> {
-        let words = &self.from(position)[..bytes.div_ceil(8) as usize];
+        let words = self.from(position);
         let about = words[1].load(Ordering::Relaxed);
         let (kind, flags, body_bytes, producer) =
             (about as u8, (about >> 8) as u8, (about >> 16) as u16, (about >> 32) as u32);
@@ -118,31 +125,40 @@ impl Cells {
             producer,
             counter: words[2].load(Ordering::Relaxed),
             body_bytes: usize::from(body_bytes),
-            body: &words[HEAD_WORDS..],
+            body: &words[HEAD_WORDS..bytes.div_ceil(8) as usize],
         })
     }
 
-    /// Judges a header that was found at this position, where nothing behind `tail` is anybody's.
-    pub(crate) fn judge(self, header: u64, position: u64, tail: u64) -> Judgement {
-        let (bytes, kind, zero) = (header & u64::from(u32::MAX), (header >> 32) as u16, header >> 48);
-        if zero != 0 || span_of(bytes) > self.left(position).min(tail.wrapping_sub(position)) {
+    /// Judges a header that was found at this position. Whatever it says, it leads nowhere beyond the end of the memory.
+    #[inline]
+    pub(crate) fn judge(self, header: u64, position: u64) -> Judgement {
+        // The two highest bytes are zero, so they are part of the kind here.
+        let (bytes, kind) = (header & u64::from(u32::MAX), header >> 32);
+        if span_of(bytes) > self.left(position) {
             return Judgement::Garbage;
         }
+        const RECORD: u64 = CELL_RECORD as u64;
+        const PADDING: u64 = CELL_PADDING as u64;
         match kind {
-            CELL_RECORD if (RECORD_HEAD_BYTES as u64..=RECORD_BYTES_MAX as u64).contains(&bytes) => {
-                Judgement::Record(bytes)
-            }
-            CELL_PADDING if bytes > 0 && bytes.is_multiple_of(CELL_BYTES as u64) => Judgement::Padding(bytes),
+            RECORD if (RECORD_HEAD_BYTES as u64..=RECORD_BYTES_MAX as u64).contains(&bytes) => Judgement::Record(bytes),
+            PADDING if bytes > 0 && bytes.is_multiple_of(CELL_BYTES as u64) => Judgement::Padding(bytes),
             _ => Judgement::Garbage,
         }
     }
 
     /// Takes every header out of these bytes, so that a later claim finds none; they may pass the end of the memory.
+    #[inline]
     pub(crate) fn clear(self, position: u64, bytes: u64) {
         for offset in (0..bytes).step_by(CELL_BYTES) {
             // Relaxed: the release of the head that follows makes them visible to whoever claims the cells.
             self.header(position.wrapping_add(offset)).store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Asks for the line at this position, before it is needed.
+    #[inline]
+    pub(crate) fn fetch(self, position: u64) {
+        crate::huge::prefetch(self.header(position));
     }
 }
 
@@ -171,11 +187,13 @@ impl RingRecord {
     ///
     /// # Errors
     /// [`PageFull`]: the page is as before.
+    #[inline]
     pub fn push_to(&self, page: &mut Page, head: RecordHead) -> Result<(), PageFull> {
         page.push_words(head, self.body, self.body_bytes)
     }
 
     /// A word of the body, 0 behind its end.
+    #[inline]
     pub fn word(&self, index: usize) -> u64 {
         self.body.get(index).map_or(0, |word| word.load(Ordering::Relaxed))
     }

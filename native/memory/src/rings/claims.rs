@@ -8,10 +8,11 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Cells claimed, to be filled with records. Their first header is written last, by the commit.
+/// Cells claimed, to be filled with records; they never pass the end of the memory. Their first header is written last,
+/// by the commit.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// Where it begins, the padding before the end of the memory included.
+    /// Where it begins.
     pub(crate) position: u64,
     /// Where it ends.
     pub(crate) end: u64,
@@ -22,19 +23,9 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// A claim of `bytes` from `position` on, behind padding up to the end of the memory where they do not fit.
-    pub(crate) fn new(cells: Cells, position: u64, bytes: u64) -> Claim {
-        let left = cells.left(position);
-        let pad = if bytes > left { left } else { 0 };
-        let first_header = if pad > 0 { header_word(pad, CELL_PADDING) } else { 0 };
-        let next = position.wrapping_add(pad);
-        Claim { position, end: next.wrapping_add(bytes), next, first_header }
-    }
-
-    /// Bytes that a claim of `bytes` takes at this position.
-    pub(crate) fn bytes_at(cells: Cells, position: u64, bytes: u64) -> u64 {
-        let left = cells.left(position);
-        if bytes > left { left + bytes } else { bytes }
+    /// A claim of `bytes` from `position` on.
+    pub(crate) fn new(position: u64, bytes: u64) -> Claim {
+        Claim { position, end: position.wrapping_add(bytes), next: position, first_header: 0 }
     }
 
     /// Bytes left in it.
@@ -57,22 +48,32 @@ impl Claim {
         }
     }
 
-    /// Fills what is left with padding and gives the first header, which makes all of it visible.
-    pub(crate) fn finish(&mut self, cells: Cells) -> u64 {
+    /// Fills what is left with padding and stores the first header, which makes all of it visible.
+    pub(crate) fn commit(mut self, cells: Cells) {
         if self.left() > 0 {
             self.head(cells, self.next, header_word(self.left(), CELL_PADDING));
-            self.next = self.end;
         }
-        self.first_header
+        // Release: whoever sees the first header sees every byte of the claim.
+        cells.header(self.position).store(self.first_header, Ordering::Release);
     }
 
-    /// Turns everything into padding and gives the first header.
-    pub(crate) fn give_up(&mut self, cells: Cells) -> u64 {
-        let left = cells.left(self.position).min(self.end.wrapping_sub(self.position));
-        self.next = self.position.wrapping_add(left);
-        self.first_header = header_word(left, CELL_PADDING);
-        self.finish(cells)
+    /// Turns everything into padding.
+    pub(crate) fn abort(mut self, cells: Cells) {
+        self.next = self.position;
+        self.commit(cells);
     }
+
+    /// Takes back what was written, as if it had never been, where nobody else can have claimed what follows.
+    pub(crate) fn undo(self, cells: Cells) {
+        cells.clear(self.position, self.next.wrapping_sub(self.position));
+    }
+}
+
+/// Bytes of padding that have to come before a claim of `bytes` at this position, 0 where it fits before the end of the
+/// memory. That padding is claimed and committed by itself.
+pub(crate) fn padding_before(cells: Cells, position: u64, bytes: u64) -> u64 {
+    let left = cells.left(position);
+    if bytes > left { left } else { 0 }
 }
 
 /// Writes padding over the cells from `position` on, which may pass the end of the memory; its first header last.
@@ -102,6 +103,12 @@ const COUNT_BITS: u32 = 12;
 
 /// Most cells of one claim.
 pub(crate) const CLAIM_CELLS_MAX: u64 = (1 << COUNT_BITS) - 1;
+
+/// Most bytes of one claim in cells of this size: half of them, so that padding never stands in the way for ever, and
+/// what a claim word can say.
+pub(crate) fn claim_bytes_max(capacity: u64) -> u64 {
+    (capacity / 2).min(CLAIM_CELLS_MAX / 2 * CELL_BYTES as u64)
+}
 
 impl ClaimWord {
     pub(crate) fn new(position: u64, bytes: u64, stage: u64) -> ClaimWord {

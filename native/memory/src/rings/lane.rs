@@ -1,7 +1,9 @@
-//! Lanes: rings with one producer each. The tail moves once a record is complete, so a dead producer blocks nobody.
+//! Lanes: rings with one producer each. Nothing but a committed header tells the engine of a claim, so a dead producer blocks
+//! nobody, and needs no compare-and-set to claim.
 
-use crate::rings::cells::{Cells, Command, Judgement, RingRecord};
-use crate::rings::claims::{Claim, Full};
+use crate::rings::cells::{Cells, Command, RingRecord};
+use crate::rings::claims::{Claim, Full, claim_bytes_max, padding_before};
+use crate::rings::front::{Drained, Front, Take};
 use crate::rings::layout::{CELL_BYTES, RING_CELLS, RING_CLOSED, RING_HEAD, RING_OWNER, RING_TAIL};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -32,26 +34,6 @@ impl RingWords {
     }
 }
 
-/// What the engine does after it was shown a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Take {
-    /// It copied the record; the next one, please.
-    Next,
-    /// It copied the record and takes no more now.
-    Last,
-    /// It has no room for the record, which stays.
-    Leave,
-}
-
-/// What a look into a lane or the ring brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drained {
-    /// Records taken.
-    pub records: u32,
-    /// Records and stretches that no producer writes, skipped; each is a fault of a producer.
-    pub garbage: u32,
-}
-
 /// A producer's end of a lane. One thread.
 pub(crate) struct LaneProducer {
     words: RingWords,
@@ -60,7 +42,7 @@ pub(crate) struct LaneProducer {
 }
 
 impl LaneProducer {
-    /// The lane goes on where it stands.
+    /// The lane goes on where the engine says that it stands.
     pub(crate) fn new(words: RingWords) -> LaneProducer {
         let (tail, head) = (words.tail.load(Ordering::Acquire), words.head.load(Ordering::Acquire));
         LaneProducer { words, tail, head_seen: head }
@@ -68,27 +50,42 @@ impl LaneProducer {
 
     pub(crate) fn claim(&mut self, bytes: u64) -> Result<Claim, Full> {
         let cells = self.words.cells;
-        let needed = Claim::bytes_at(cells, self.tail, bytes);
-        if self.tail.wrapping_add(needed).wrapping_sub(self.head_seen) > cells.capacity() {
-            // Pairs with the engine's release of the head: what it read there is read.
-            self.head_seen = self.words.head.load(Ordering::Acquire);
-            if self.tail.wrapping_add(needed).wrapping_sub(self.head_seen) > cells.capacity() {
-                return Err(Full);
-            }
+        let padding = padding_before(cells, self.tail, bytes);
+        if padding > 0 {
+            self.make_room(padding)?;
+            self.commit_padding(padding);
         }
-        Ok(Claim::new(cells, self.tail, bytes))
+        self.make_room(bytes)?;
+        Ok(Claim::new(self.tail, bytes))
+    }
+
+    fn commit_padding(&mut self, bytes: u64) {
+        let padding = Claim::new(self.tail, bytes);
+        self.tail = padding.end;
+        padding.abort(self.words.cells);
+    }
+
+    fn make_room(&mut self, bytes: u64) -> Result<(), Full> {
+        let (end, capacity) = (self.tail.wrapping_add(bytes), self.words.cells.capacity());
+        if end.wrapping_sub(self.head_seen) > capacity {
+            // Pairs with the engine's release of the head: what it read there is read, and its headers are cleared.
+            self.head_seen = self.words.head.load(Ordering::Acquire);
+        }
+        if end.wrapping_sub(self.head_seen) > capacity { Err(Full) } else { Ok(()) }
     }
 
     pub(crate) fn put(&self, claim: &mut Claim, command: &Command<'_>) {
         claim.put(self.words.cells, command);
     }
 
-    pub(crate) fn commit(&mut self, mut claim: Claim) {
-        let header = claim.finish(self.words.cells);
-        self.words.cells.header(claim.position).store(header, Ordering::Relaxed);
+    pub(crate) fn commit(&mut self, claim: Claim) {
         self.tail = claim.end;
-        // Release: whoever sees the tail sees every byte before it.
-        self.words.tail.store(self.tail, Ordering::Release);
+        claim.commit(self.words.cells);
+    }
+
+    /// Nothing was published: what comes next begins where this did.
+    pub(crate) fn abort(&mut self, claim: Claim) {
+        claim.undo(self.words.cells);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -98,93 +95,47 @@ impl LaneProducer {
 
 /// The engine's end of a lane.
 pub(crate) struct LaneConsumer {
-    words: RingWords,
-    head: u64,
+    front: Front,
 }
 
 impl LaneConsumer {
     pub(crate) fn new(words: RingWords) -> LaneConsumer {
-        let head = words.head.load(Ordering::Relaxed);
-        LaneConsumer { words, head }
+        LaneConsumer { front: Front::new(words) }
     }
 
-    /// Whether a producer has published something; always `false` once closed.
+    /// Whether a record is committed; always `false` once closed.
     pub(crate) fn has_some(&self) -> bool {
-        self.words.tail.load(Ordering::Relaxed) != self.head && !self.is_closed()
+        self.front.has_some()
+    }
+
+    /// Gives all that was taken back to the producer.
+    pub(crate) fn settle(&mut self) {
+        self.front.settle();
     }
 
     /// Shows the records that are there to `take`, in order, at most `limit`. A lane that holds what no producer
     /// writes is closed: its producer is told, and nothing more is taken from it.
-    pub(crate) fn drain(&mut self, limit: u32, mut take: impl FnMut(&RingRecord) -> Take) -> Drained {
-        let mut drained = Drained::default();
-        // Acquire pairs with the producer's release of the tail.
-        let tail = self.words.tail.load(Ordering::Acquire);
-        if tail == self.head || self.is_closed() {
-            return drained;
-        }
-        let mut sound = self.words.is_sane(self.head, tail);
-        let before = self.head;
-        while sound && self.head != tail && drained.records < limit {
-            match self.next(tail) {
-                Judged::Nothing(bytes) => self.head = self.head.wrapping_add(bytes),
-                Judged::Record(record, bytes) => {
-                    let taken = take(&record);
-                    if taken == Take::Leave {
-                        break;
-                    }
-                    self.head = self.head.wrapping_add(bytes);
-                    drained.records += 1;
-                    if taken == Take::Last {
-                        break;
-                    }
-                }
-                Judged::Garbage => sound = false,
-            }
-        }
-        if !sound {
-            drained.garbage = 1;
-            self.words.closed.store(1, Ordering::Release);
-        }
-        if self.head != before {
-            // Release: the producer may write over what was read.
-            self.words.head.store(self.head, Ordering::Release);
-        }
-        drained
-    }
-
-    fn next(&self, tail: u64) -> Judged {
-        let cells = self.words.cells;
-        let header = cells.header(self.head).load(Ordering::Relaxed);
-        match cells.judge(header, self.head, tail) {
-            Judgement::Padding(bytes) => Judged::Nothing(bytes),
-            Judgement::Record(bytes) => match cells.read(self.head, bytes) {
-                Some(record) => Judged::Record(record, super::cells::span_of(bytes)),
-                None => Judged::Garbage,
-            },
-            Judgement::Garbage => Judged::Garbage,
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.words.closed.load(Ordering::Relaxed) != 0
+    pub(crate) fn drain(&mut self, limit: u32, take: impl FnMut(&RingRecord) -> Take) -> Drained {
+        self.front.drain(limit, take, |_, _, _| None)
     }
 
     /// Who owns the lane: {u32 entry + 1, u32 epoch}; 0: nobody.
     pub(crate) fn owner(&self) -> u64 {
-        self.words.owner.load(Ordering::Acquire)
+        self.front.words.owner.load(Ordering::Acquire)
     }
 
-    /// After the owner left and everything was taken: the lane is free, and sound again.
+    /// After the owner left and everything was taken: the lane is free, and sound again. What a claim that was never
+    /// committed left behind must not be found later.
     pub(crate) fn free(&mut self) {
-        self.words.tail.store(self.head, Ordering::Relaxed);
-        self.words.closed.store(0, Ordering::Relaxed);
-        // Release: the next owner, who takes it with acquire, finds tail and head equal.
-        self.words.owner.store(0, Ordering::Release);
+        self.front.settle();
+        let (words, head) = (self.front.words, self.front.head());
+        let capacity = words.cells.capacity();
+        // A claim that was never committed began at the head. Where the lane was given up nothing is known.
+        let unknown = if self.front.is_closed() { capacity } else { claim_bytes_max(capacity) };
+        words.cells.clear(head, unknown);
+        self.front.open();
+        words.tail.store(head, Ordering::Relaxed);
+        // Release: the next owner, who takes it with acquire, finds the lane empty and where it stands.
+        words.owner.store(0, Ordering::Release);
     }
-}
-
-enum Judged {
-    Nothing(u64),
-    Record(RingRecord, u64),
-    Garbage,
 }

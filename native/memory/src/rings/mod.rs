@@ -15,6 +15,7 @@ mod cells;
 mod claims;
 mod doorbell;
 mod drain;
+mod front;
 mod lane;
 mod process;
 mod producers;
@@ -23,6 +24,8 @@ mod ring;
 
 #[cfg(not(all(loom, test)))]
 pub(crate) mod bridge;
+#[cfg(not(all(loom, test)))]
+mod pace;
 #[cfg(not(all(loom, test)))]
 mod producer;
 #[cfg(not(all(loom, test)))]
@@ -41,7 +44,7 @@ pub use claims::Full;
 pub use doorbell::{BELL_ASLEEP, BELL_AWAKE, Doorbell, ORDER_ALL, ORDER_NONE, ORDER_STRANGERS, SLEEP_MS_MAX};
 #[cfg(not(all(loom, test)))]
 pub use doorbell::{barrier_everywhere, sleep_on_word, wake_word};
-pub use lane::{Drained, Take};
+pub use front::{Drained, Take};
 pub use layout::BridgeSizes;
 pub use process::ProcessIdentity;
 pub use producers::{Caller, EntryState, Producers, Registration, Stage};

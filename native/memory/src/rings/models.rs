@@ -7,7 +7,8 @@ use super::cells::{Cells, Command, RingRecord};
 use super::claims::{Claims, Full};
 use super::doorbell::Doorbell;
 use super::drain::RingConsumer;
-use super::lane::{LaneConsumer, LaneProducer, RingWords, Take};
+use super::front::Take;
+use super::lane::{LaneConsumer, LaneProducer, RingWords};
 use super::layout::PRODUCER_BYTES;
 use super::ring::RingProducer;
 use crate::nodes::{Node, NodeReader, NodeTable, SLOT_NONE};
@@ -79,6 +80,35 @@ fn a_lane_hands_over_whole_records_around_its_end() {
             > 0
         {}
         assert_eq!(last, sent);
+    });
+}
+
+#[test]
+fn what_was_given_up_in_a_lane_is_never_seen() {
+    model(|| {
+        let words = ring_words(4);
+        let mut producer = LaneProducer::new(words);
+        let mut consumer = LaneConsumer::new(words);
+        let sender = thread::spawn(move || {
+            let mut claim = producer.claim(128).unwrap();
+            producer.put(&mut claim, &command(0, 1, &[]));
+            producer.put(&mut claim, &command(0, 2, &[]));
+            producer.abort(claim);
+            let mut claim = producer.claim(64).unwrap();
+            producer.put(&mut claim, &command(0, 3, &[7; 8]));
+            producer.commit(claim);
+        });
+        let mut seen = 0;
+        let mut take = |record: &RingRecord| {
+            check(record, 8);
+            assert_eq!(record.counter, 3);
+            seen += 1;
+            Take::Next
+        };
+        assert_eq!(consumer.drain(9, &mut take).garbage, 0);
+        sender.join().unwrap();
+        assert_eq!(consumer.drain(9, &mut take).garbage, 0);
+        assert_eq!(seen, 1);
     });
 }
 

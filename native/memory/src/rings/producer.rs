@@ -1,8 +1,8 @@
 //! A producer written in Rust: the same steps as Java's, for other processes and for tests.
 
-use crate::rings::bridge::{Bridge, claim_bytes_max};
+use crate::rings::bridge::Bridge;
 use crate::rings::cells::{Command, span_of};
-use crate::rings::claims::{Claim, Full};
+use crate::rings::claims::{Claim, Full, claim_bytes_max};
 use crate::rings::doorbell::Doorbell;
 use crate::rings::lane::LaneProducer;
 use crate::rings::layout::{BODY_BYTES_MAX, RECORD_HEAD_BYTES};
@@ -200,8 +200,9 @@ impl Drop for Batch<'_> {
         if let Some(claim) = self.claim.take() {
             self.producer.counter = self.counter_before;
             // In a lane nothing was published; in the ring the cells are this producer's and become padding.
-            if let Sender::Ring(ring) = &mut self.producer.sender {
-                ring.abort(claim);
+            match &mut self.producer.sender {
+                Sender::Lane(lane) => lane.abort(claim),
+                Sender::Ring(ring) => ring.abort(claim),
             }
         }
     }

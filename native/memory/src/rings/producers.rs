@@ -42,10 +42,12 @@ pub struct EntryState {
 }
 
 impl EntryState {
+    #[inline]
     fn word(self) -> u64 {
         self.stage as u64 | u64::from(self.epoch & EPOCH_MASK) << 8 | u64::from(self.pid) << 32
     }
 
+    #[inline]
     fn of(word: u64) -> EntryState {
         let stage = match word as u8 {
             1 => Stage::Registering,
@@ -93,6 +95,7 @@ impl Producers {
     }
 
     /// Number of entries.
+    #[inline]
     pub fn len(&self) -> usize {
         self.words.len() / ENTRY_WORDS
     }
@@ -102,10 +105,12 @@ impl Producers {
         self.words.is_empty()
     }
 
+    #[inline]
     fn entry(&self, entry: usize) -> &'static [AtomicU64] {
         &self.words[entry * ENTRY_WORDS..][..ENTRY_WORDS]
     }
 
+    #[inline]
     fn word(&self, entry: usize, offset: usize) -> &'static AtomicU64 {
         &self.entry(entry)[offset / 8]
     }
@@ -115,8 +120,16 @@ impl Producers {
     }
 
     /// What the entry is doing.
+    #[inline]
     pub fn state(&self, entry: usize) -> EntryState {
         EntryState::of(self.word(entry, PRODUCER_STATE).load(Ordering::Acquire))
+    }
+
+    /// Whether the entry is nobody's, or there is no such entry.
+    #[inline]
+    pub(crate) fn is_free(&self, entry: usize) -> bool {
+        let word = self.words.get(entry.saturating_mul(ENTRY_WORDS));
+        word.is_none_or(|word| EntryState::of(word.load(Ordering::Acquire)).stage == Stage::Free)
     }
 
     /// What is told to the entry's producer.
@@ -130,6 +143,7 @@ impl Producers {
     }
 
     /// The entry's tenant.
+    #[inline]
     pub fn tenant(&self, entry: usize) -> u32 {
         (self.word(entry, PRODUCER_PLACE).load(Ordering::Relaxed) >> 32) as u32
     }

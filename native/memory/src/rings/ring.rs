@@ -5,7 +5,7 @@
 //! turns them into padding. A producer that is slow, or stopped, and lives is waited for.
 
 use crate::rings::cells::Command;
-use crate::rings::claims::{Claim, ClaimWord, Full, STAGE_ATTEMPT, STAGE_IDLE, STAGE_OWNED};
+use crate::rings::claims::{Claim, ClaimWord, Full, STAGE_ATTEMPT, STAGE_IDLE, STAGE_OWNED, padding_before};
 use crate::rings::lane::RingWords;
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -25,7 +25,8 @@ impl RingProducer {
         let (cells, tail_word) = (self.words.cells, self.words.tail);
         let mut tail = tail_word.load(Ordering::Relaxed);
         loop {
-            let needed = Claim::bytes_at(cells, tail, bytes);
+            let padding = padding_before(cells, tail, bytes);
+            let needed = if padding > 0 { padding } else { bytes };
             if !self.has_room(tail, needed) {
                 self.say(0, 0, STAGE_IDLE);
                 return Err(Full);
@@ -35,9 +36,13 @@ impl RingProducer {
             match tail_word.compare_exchange(tail, tail.wrapping_add(needed), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     self.say(tail, needed, STAGE_OWNED);
-                    // Whoever finds a byte of the record finds that the attempt succeeded: see `Repair`.
+                    // Whoever finds a byte of the record finds that the attempt succeeded: see `RingConsumer::repair`.
                     fence(Ordering::Release);
-                    return Ok(Claim::new(cells, tail, bytes));
+                    if padding == 0 {
+                        return Ok(Claim::new(tail, bytes));
+                    }
+                    Claim::new(tail, padding).abort(cells);
+                    tail = tail_word.load(Ordering::Relaxed);
                 }
                 Err(moved) => tail = moved,
             }
@@ -62,16 +67,13 @@ impl RingProducer {
         claim.put(self.words.cells, command);
     }
 
-    pub(crate) fn commit(&mut self, mut claim: Claim) {
-        let header = claim.finish(self.words.cells);
-        // Release: whoever sees the first header sees every byte of the claim.
-        self.words.cells.header(claim.position).store(header, Ordering::Release);
+    pub(crate) fn commit(&mut self, claim: Claim) {
+        claim.commit(self.words.cells);
         self.say(0, 0, STAGE_IDLE);
     }
 
-    pub(crate) fn abort(&mut self, mut claim: Claim) {
-        let header = claim.give_up(self.words.cells);
-        self.words.cells.header(claim.position).store(header, Ordering::Release);
+    pub(crate) fn abort(&mut self, claim: Claim) {
+        claim.abort(self.words.cells);
         self.say(0, 0, STAGE_IDLE);
     }
 

@@ -18,13 +18,16 @@ pub struct Sweep {
     pub repaired: u32,
     /// How often producers found no room, since the start.
     pub full: u64,
+    /// Whether the ring was given up just now, since its tail makes no sense.
+    pub broken: bool,
 }
 
 impl BridgeEnd {
-    /// Looks at every entry: repairs the ring where a dead producer holds it up, and frees what left. `busy` says of an
+    /// Closes the ring where it is broken, and looks at every entry: repairs the ring where a dead producer holds it up, and frees what left. `busy` says of an
     /// entry that a call of it is still worked on; such an entry is kept.
     pub fn sweep(&mut self, busy: impl Fn(usize) -> bool) -> Sweep {
-        let mut sweep = Sweep { full: self.full_before, ..Sweep::default() };
+        let broken = self.ring.close_if_broken();
+        let mut sweep = Sweep { full: self.full_before, broken, ..Sweep::default() };
         for entry in 0..self.bridge.producers.len().min(PRODUCERS_MAX) {
             let state = self.bridge.producers.state(entry);
             if state.stage == Stage::Free {

@@ -80,6 +80,7 @@ fn drain(end: &mut BridgeEnd, limit: u32) -> (Vec<Seen>, u32) {
             Take::Next
         })
         .garbage;
+    end.settle();
     (all, garbage)
 }
 
@@ -267,6 +268,48 @@ fn a_closed_lane_tells_its_producer_and_is_sound_for_the_next() {
 }
 
 #[test]
+fn what_a_dead_producer_left_in_its_lane_is_never_the_next_ones() {
+    for place in 0..16_u64 {
+        let bridge = bridge(1, 16, 8);
+        begin_at(&bridge, place * 64);
+        let mut end = BridgeEnd::new(bridge);
+        let mut first = bridge.register(&registration(true)).unwrap();
+        // It dies in the middle of a batch: headers, and words of bodies, stand where the next one's records will.
+        let mut batch = first.batch(100, 4).unwrap();
+        (0..4).for_each(|_| {
+            batch.put(1, &[0x18, 0, 0, 0, 1, 0, 0, 0].repeat(12));
+        });
+        std::mem::forget(batch);
+        let (entry, epoch) = (0, bridge.producers.state(0).epoch);
+        assert!(bridge.producers.leave(entry, epoch));
+        // Padding before the end of the lane is committed by itself.
+        assert_eq!(drain(&mut end, 10), (vec![], 0));
+        assert_eq!(end.sweep(|_| false), Sweep::default());
+        let mut next = bridge.register(&registration(true)).unwrap();
+        assert_eq!(next.lane(), Some(0));
+        for counter in 1..=40 {
+            assert_eq!(next.send(2, &[9; 9]), Ok(counter), "place {place}");
+            let expected = Seen { entry, kind: 2, counter, body: vec![9; 9] };
+            assert_eq!(drain(&mut end, 10), (vec![expected], 0), "place {place}");
+        }
+    }
+}
+
+#[test]
+fn a_ring_with_a_record_that_nobody_claimed_is_given_up() {
+    let bridge = bridge(0, 4, 8);
+    let mut end = BridgeEnd::new(bridge);
+    let mut producer = bridge.register(&registration(false)).unwrap();
+    producer.send(1, &[]).unwrap();
+    let cells = bridge.ring_words().cells;
+    cells.header(64).store(cells.header(0).load(Ordering::Relaxed), Ordering::Relaxed);
+    drain(&mut end, 10);
+    assert!(end.sweep(|_| false).broken);
+    assert!(!end.sweep(|_| false).broken, "it is told once");
+    assert_eq!(producer.send(1, &[]), Err(SendError::Closed));
+}
+
+#[test]
 fn entries_and_lanes_are_given_back_once_all_is_taken() {
     let bridge = bridge(1, 8, 16);
     let mut end = BridgeEnd::new(bridge);
@@ -292,7 +335,8 @@ fn die(bridge: &Bridge, bytes: u64, stage: u64) -> u64 {
     let producer = bridge.register(&dead_registration()).unwrap();
     let words = bridge.ring_words();
     let tail = words.tail.load(Ordering::Relaxed);
-    let needed = super::claims::Claim::bytes_at(words.cells, tail, bytes);
+    let padding = super::claims::padding_before(words.cells, tail, bytes);
+    let needed = if padding > 0 { padding } else { bytes };
     bridge.producers.claims().word(producer.entry()).store(ClaimWord::new(tail, needed, stage).0, Ordering::Relaxed);
     std::mem::forget(producer);
     needed

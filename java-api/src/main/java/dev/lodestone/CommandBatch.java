@@ -86,7 +86,9 @@ public final class CommandBatch implements AutoCloseable {
      */
     public long move(int source, int target, int edgeMask, long expectedVersion) {
         requireRoom();
-        body = commands.putMove(source, target, edgeMask, expectedVersion, payloadBytes) + Commands.PACKET_HEAD_BYTES;
+        long packet = ring.put(Commands.KIND_MOVE, Commands.PACKET_HEAD_BYTES + payloadBytes);
+        Commands.writeMove(packet, source, target, edgeMask, expectedVersion, payloadBytes);
+        body = packet + Commands.PACKET_HEAD_BYTES;
         for (int offset = 0; offset < payloadBytes; offset += Long.BYTES) {
             // Up to seven bytes behind the payload still lie in the record's last cell.
             Words.putLong(body + offset, 0);

@@ -43,6 +43,7 @@ public final class Commands implements AutoCloseable {
     private static final int PAYLOAD_LENGTH_SHIFT = 48;
     private static final long MASK_BITS = 0xffff_ffffL;
     private static final int STATUS_MASK = 0xffff;
+    private static final long NO_ROOM = 0;
     /** How often, while there is no room, it is looked whether anybody will ever make some. */
     private static final long LOOK_NS = 1_000_000;
 
@@ -77,12 +78,12 @@ public final class Commands implements AutoCloseable {
      * @throws IllegalStateException when a batch is open
      */
     public long tryMove(int source, int target, int edgeMask, long expectedVersion) {
-        if (!claim(PACKET_HEAD_BYTES)) {
+        long body = claimOne(PACKET_HEAD_BYTES);
+        if (body == NO_ROOM) {
             return FULL;
         }
-        putMove(source, target, edgeMask, expectedVersion, 0);
-        ring.commit();
-        return ring.counter();
+        writeMove(body, source, target, edgeMask, expectedVersion, 0);
+        return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES);
     }
 
     /**
@@ -105,18 +106,22 @@ public final class Commands implements AutoCloseable {
             int length) {
         Objects.checkFromIndexSize(offset, length, payload.byteSize());
         Objects.checkIndex(length, PAYLOAD_BYTES_MAX + 1);
-        if (!claim(PACKET_HEAD_BYTES + length)) {
+        long body = claimOne(PACKET_HEAD_BYTES + length);
+        if (body == NO_ROOM) {
             return FULL;
         }
-        long body = putMove(source, target, edgeMask, expectedVersion, length);
+        writeMove(body, source, target, edgeMask, expectedVersion, length);
+        boolean copied = false;
         try {
             Words.copy(payload, offset, body + PACKET_HEAD_BYTES, length);
-        } catch (IllegalStateException | WrongThreadException inaccessible) {
-            ring.abort();
-            throw inaccessible;
+            copied = true;
+        } finally {
+            // The segment may be closed, another thread's, or a mapped file that somebody cut short.
+            if (!copied) {
+                ring.giveUp(PACKET_HEAD_BYTES + length);
+            }
         }
-        ring.commit();
-        return ring.counter();
+        return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES + length);
     }
 
     /**
@@ -138,13 +143,13 @@ public final class Commands implements AutoCloseable {
     public long tryMove(int source, int target, int edgeMask, long expectedVersion, byte[] payload, int offset, int length) {
         Objects.checkFromIndexSize(offset, length, payload.length);
         Objects.checkIndex(length, PAYLOAD_BYTES_MAX + 1);
-        if (!claim(PACKET_HEAD_BYTES + length)) {
+        long body = claimOne(PACKET_HEAD_BYTES + length);
+        if (body == NO_ROOM) {
             return FULL;
         }
-        long body = putMove(source, target, edgeMask, expectedVersion, length);
+        writeMove(body, source, target, edgeMask, expectedVersion, length);
         Words.copy(payload, offset, body + PACKET_HEAD_BYTES, length);
-        ring.commit();
-        return ring.counter();
+        return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES + length);
     }
 
     /**
@@ -157,12 +162,12 @@ public final class Commands implements AutoCloseable {
      * @throws IllegalStateException when a batch is open
      */
     public long tryRelease(int node) {
-        if (!claim(Long.BYTES)) {
+        long body = claimOne(Long.BYTES);
+        if (body == NO_ROOM) {
             return FULL;
         }
-        Words.putLong(ring.put(KIND_RELEASE, Long.BYTES), Integer.toUnsignedLong(node));
-        ring.commit();
-        return ring.counter();
+        Words.putLong(body, Integer.toUnsignedLong(node));
+        return ring.send(body, KIND_RELEASE, Long.BYTES);
     }
 
     /**
@@ -183,12 +188,31 @@ public final class Commands implements AutoCloseable {
         return interests;
     }
 
-    /** Claims room for one command. */
+    /** Claims room for one command, which {@link CommandRing#put} begins and {@link CommandRing#commit} sends. */
     boolean claim(long bodyBytes) {
+        requireNoBatch();
+        return claimBytes(CommandRing.spanOf(bodyBytes));
+    }
+
+    private void requireNoBatch() {
         if (batch.isOpen()) {
             throw new IllegalStateException("a batch is open: commit() or close() it first");
         }
-        return claimBytes(CommandRing.spanOf(bodyBytes));
+    }
+
+    /** Claims room for one command: the address of its body, which {@link CommandRing#send} sends, or that there is none. */
+    private long claimOne(long bodyBytes) {
+        requireNoBatch();
+        requireOpen();
+        try {
+            long body = ring.claimOne(bodyBytes);
+            if (body == NO_ROOM) {
+                refuseWhereNobodyTakes();
+            }
+            return body;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /** Claims whole cells, or says why nobody will ever make room. */
@@ -220,12 +244,10 @@ public final class Commands implements AutoCloseable {
         }
     }
 
-    long putMove(int source, int target, int edgeMask, long expectedVersion, int payloadBytes) {
-        long body = ring.put(KIND_MOVE, PACKET_HEAD_BYTES + payloadBytes);
+    static void writeMove(long body, int source, int target, int edgeMask, long expectedVersion, int payloadBytes) {
         Words.putLong(body, Integer.toUnsignedLong(source) | (long) target << Integer.SIZE);
         Words.putLong(body + Long.BYTES, edgeMask & MASK_BITS | (long) payloadBytes << PAYLOAD_LENGTH_SHIFT);
         Words.putLong(body + 2 * Long.BYTES, expectedVersion);
-        return body;
     }
 
     void requireOpen() {

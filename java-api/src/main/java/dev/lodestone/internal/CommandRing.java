@@ -25,11 +25,14 @@ public final class CommandRing {
     private final long capacity;
     private final long claimWord;
     private final long claimBytesMax;
-    private long laneTail;
-    private long headSeen;
+    private final long entryBits;
+    /** Lane: where the next claim begins. Ring: where the claim in hand does. */
+    private long position;
+    /** Every position below this may be claimed as far as is known. */
+    private long roomEnd;
     private long counter;
 
-    private long position;
+    /** Of a batch: its end, where its next record goes, its first header, and the counter before it. */
     private long end;
     private long next;
     private long firstHeader;
@@ -52,11 +55,12 @@ public final class CommandRing {
         this.capacity = lane ? region.laneBytes() : region.ringBytes();
         this.claimWord = producer.claimWord();
         this.claimBytesMax = Math.min(capacity / 2, CLAIM_CELLS_MAX * BridgeLayout.CELL_BYTES);
-        this.laneTail = Words.acquire(tailWord);
-        this.headSeen = Words.acquire(headWord);
+        this.entryBits = (long) producer.entry() << Integer.SIZE;
+        this.position = Words.acquire(tailWord);
+        this.roomEnd = Words.acquire(headWord) + capacity;
         this.region = region;
         if (lane) {
-            requireCell(laneTail);
+            requireCell(position);
         }
     }
 
@@ -106,7 +110,52 @@ public final class CommandRing {
     }
 
     /**
-     * Claims cells.
+     * Claims room for one record, which is then sent by {@link #send}, or given up by {@link #giveUp}.
+     *
+     * @param bodyBytes bytes of its body
+     * @return the address of its body, 0 when there is no room; nothing is claimed then
+     */
+    public long claimOne(long bodyBytes) {
+        long span = spanOf(bodyBytes);
+        if (!(lane ? claimInLane(span) : claimInRing(span))) {
+            producer.countFull();
+            return 0;
+        }
+        return at(position) + BridgeLayout.RECORD_HEAD_BYTES;
+    }
+
+    /**
+     * Sends the one record claimed, whose body is written, and wakes the engine if it sleeps.
+     *
+     * @param body the address of its body
+     * @param kind its type
+     * @param bodyBytes bytes of its body, as claimed
+     * @return its counter
+     */
+    public long send(long body, long kind, long bodyBytes) {
+        long record = body - BridgeLayout.RECORD_HEAD_BYTES;
+        long number = counter + 1;
+        counter = number;
+        Words.putLong(record + Long.BYTES, kind | bodyBytes << Short.SIZE | entryBits);
+        Words.putLong(record + 2 * Long.BYTES, number);
+        if (lane) {
+            position += spanOf(bodyBytes);
+        }
+        publish(record, header(bodyBytes));
+        return number;
+    }
+
+    /**
+     * Gives the one record claimed up: it was never there.
+     *
+     * @param bodyBytes bytes of its body, as claimed
+     */
+    public void giveUp(long bodyBytes) {
+        drop(spanOf(bodyBytes), spanOf(bodyBytes));
+    }
+
+    /**
+     * Claims cells for a batch.
      *
      * @param bytes how many, whole cells
      * @return false when there is no room; nothing is claimed then
@@ -117,23 +166,30 @@ public final class CommandRing {
             return false;
         }
         counterBefore = counter;
+        next = position;
+        end = position + bytes;
         return true;
     }
 
     private boolean claimInLane(long bytes) {
-        if (!hasRoom(laneTail, needed(laneTail, bytes))) {
-            return false;
+        long left = left(position);
+        if (bytes > left) {
+            if (!hasRoom(position + left)) {
+                return false;
+            }
+            Words.release(at(position), padding(left));
+            position += left;
         }
-        begin(laneTail, bytes);
-        return true;
+        return hasRoom(position + bytes);
     }
 
     private boolean claimInRing(long bytes) {
         while (true) {
             long tail = Words.opaque(tailWord);
             requireCell(tail);
-            long needed = needed(tail, bytes);
-            if (!hasRoom(tail, needed)) {
+            long left = left(tail);
+            long needed = Math.min(bytes, left);
+            if (!hasRoom(tail + needed)) {
                 Words.release(claimWord, 0);
                 return false;
             }
@@ -142,8 +198,11 @@ public final class CommandRing {
                 Words.release(claimWord, claim(tail, needed, STAGE_OWNED));
                 // Whoever finds a byte of the record finds that the attempt succeeded.
                 VarHandle.releaseFence();
-                begin(tail, bytes);
-                return true;
+                if (bytes <= left) {
+                    position = tail;
+                    return true;
+                }
+                Words.release(at(tail), padding(left));
             }
         }
     }
@@ -153,25 +212,25 @@ public final class CommandRing {
                 | stage << CLAIM_STAGE_SHIFT;
     }
 
-    /** What is claimed, with the padding before the end of the cells where the rest does not fit. */
-    private long needed(long tail, long bytes) {
-        long left = capacity - (tail & capacity - 1);
-        return bytes > left ? left + bytes : bytes;
+    /** Bytes to the end of the cells: what does not fit there begins at their start, behind padding claimed by itself. */
+    private long left(long place) {
+        return capacity - (place & capacity - 1);
     }
 
-    private boolean hasRoom(long tail, long needed) {
-        if (tail + needed - headSeen > capacity) {
-            headSeen = Words.acquire(headWord);
+    private long at(long place) {
+        return cells + (place & capacity - 1);
+    }
+
+    private boolean hasRoom(long until) {
+        if (until - roomEnd > 0) {
+            // Pairs with the engine's release of the head: what it read there is read, and its headers are cleared.
+            roomEnd = Words.acquire(headWord) + capacity;
         }
-        return tail + needed - headSeen <= capacity;
+        return until - roomEnd <= 0;
     }
 
-    private void begin(long tail, long bytes) {
-        long left = capacity - (tail & capacity - 1);
-        position = tail;
-        next = bytes > left ? tail + left : tail;
-        firstHeader = bytes > left ? padding(left) : 0;
-        end = next + bytes;
+    private static long header(long bodyBytes) {
+        return BridgeLayout.RECORD_HEAD_BYTES + bodyBytes | BridgeLayout.CELL_RECORD << Integer.SIZE;
     }
 
     private static long padding(long bytes) {
@@ -179,7 +238,7 @@ public final class CommandRing {
     }
 
     /**
-     * Bytes left of the claim.
+     * Bytes left of the batch.
      *
      * @return how many
      */
@@ -188,60 +247,71 @@ public final class CommandRing {
     }
 
     /**
-     * Begins the next record of the claim; its body is to be written to the address given, before anything else.
+     * Begins the next record of the batch; its body is to be written to the address given, before anything else.
      *
      * @param kind its type
      * @param bodyBytes bytes of its body; {@link #left()} must suffice
      * @return the address of its body
      */
     public long put(long kind, long bodyBytes) {
-        long at = cells + (next & capacity - 1);
-        counter++;
-        Words.putLong(at + Long.BYTES, kind | bodyBytes << Short.SIZE | (long) producer.entry() << Integer.SIZE);
-        Words.putLong(at + 2 * Long.BYTES, counter);
-        head(next, BridgeLayout.RECORD_HEAD_BYTES + bodyBytes | BridgeLayout.CELL_RECORD << Integer.SIZE);
-        next += spanOf(bodyBytes);
-        return at + BridgeLayout.RECORD_HEAD_BYTES;
+        long place = next;
+        long record = at(place);
+        long number = counter + 1;
+        counter = number;
+        Words.putLong(record + Long.BYTES, kind | bodyBytes << Short.SIZE | entryBits);
+        Words.putLong(record + 2 * Long.BYTES, number);
+        head(place, header(bodyBytes));
+        next = place + spanOf(bodyBytes);
+        return record + BridgeLayout.RECORD_HEAD_BYTES;
     }
 
     private void head(long place, long header) {
         if (place == position) {
             firstHeader = header;
         } else {
-            Words.putOpaque(cells + (place & capacity - 1), header);
+            // Nobody looks here before the first header is there.
+            Words.putLong(at(place), header);
         }
     }
 
-    /** Makes the claim's records visible, the first header last, and wakes the engine if it sleeps. */
+    /** Makes the batch visible, the first header last, and wakes the engine if it sleeps. */
     public void commit() {
         if (left() > 0) {
             head(next, padding(left()));
         }
-        long first = cells + (position & capacity - 1);
+        long first = at(position);
+        next = end;
         if (lane) {
-            Words.putOpaque(first, firstHeader);
-            laneTail = end;
-            Words.release(tailWord, end);
-        } else {
-            Words.release(first, firstHeader);
+            position = end;
+        }
+        publish(first, firstHeader);
+    }
+
+    private void publish(long first, long header) {
+        Words.release(first, header);
+        if (!lane) {
             Words.release(claimWord, 0);
         }
-        next = end;
         producer.ringEngine();
     }
 
-    /** Gives the claim up: none of its records was ever there. */
+    /** Gives the batch up: none of its records was ever there. */
     public void abort() {
         counter = counterBefore;
-        if (!lane) {
-            // The cells are this producer's and become padding, in two parts where they pass the end.
-            long left = Math.min(capacity - (position & capacity - 1), end - position);
-            if (end - position > left) {
-                Words.putOpaque(cells, padding(end - position - left));
+        drop(next - position, end - position);
+        next = end;
+    }
+
+    private void drop(long written, long claimed) {
+        if (lane) {
+            // Nobody saw it, and what comes next begins here: what stands in the first words of its cells must not.
+            for (long offset = 0; offset < written; offset += BridgeLayout.CELL_BYTES) {
+                Words.putOpaque(at(position + offset), 0);
             }
-            Words.release(cells + (position & capacity - 1), padding(left));
+        } else {
+            // The cells are this producer's and become padding.
+            Words.release(at(position), padding(claimed));
             Words.release(claimWord, 0);
         }
-        next = end;
     }
 }

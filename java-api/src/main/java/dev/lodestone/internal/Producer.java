@@ -30,6 +30,7 @@ public final class Producer {
     private final int lane;
     private final MemorySegment bell;
     private final MemorySegment engineBell;
+    private final long engineBellAddress;
     private final boolean fences;
     private long rejection;
     private long missed;
@@ -42,7 +43,8 @@ public final class Producer {
         this.state = state;
         this.lane = lane;
         this.bell = ALL.asSlice(address + BridgeLayout.PRODUCER_BELL, Integer.BYTES);
-        this.engineBell = ALL.asSlice(region.bell(), Integer.BYTES);
+        this.engineBellAddress = region.bell();
+        this.engineBell = ALL.asSlice(engineBellAddress, Integer.BYTES);
         this.fences = switch (region.order()) {
             case ORDER_NONE -> false;
             case ORDER_STRANGERS -> !sleeper.isOrdered();
@@ -176,8 +178,8 @@ public final class Producer {
         if (fences) {
             VarHandle.fullFence();
         }
-        if (Words.opaqueInt(region.bell()) == BridgeLayout.BELL_ASLEEP
-                && Words.replaceInt(region.bell(), BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE)) {
+        if (Words.opaqueInt(engineBellAddress) == BridgeLayout.BELL_ASLEEP
+                && Words.replaceInt(engineBellAddress, BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE)) {
             sleeper.wake(engineBell);
         }
     }

@@ -10,14 +10,12 @@ final class EngineEnd {
     private final long control;
     private final long cells;
     private final long capacity;
-    private final boolean lane;
     private long head;
 
-    EngineEnd(long control, long capacity, boolean lane) {
+    EngineEnd(long control, long capacity) {
         this.control = control;
         this.cells = control + BridgeLayout.RING_CELLS;
         this.capacity = capacity;
-        this.lane = lane;
     }
 
     /**
@@ -26,7 +24,7 @@ final class EngineEnd {
      * @return true when a record may be taken
      */
     boolean hasSome() {
-        return lane ? Words.opaque(control + BridgeLayout.RING_TAIL) != head : Words.opaque(header()) != 0;
+        return Words.opaque(header()) != 0;
     }
 
     private long header() {
@@ -40,13 +38,8 @@ final class EngineEnd {
      * @return number of records, -1 when one is not what its producer wrote
      */
     int take(long value) {
-        long tail = lane ? Words.acquire(control + BridgeLayout.RING_TAIL) : -1;
         int taken = 0;
-        while (head != tail) {
-            long first = lane ? Words.opaque(header()) : Words.acquire(header());
-            if (first == 0) {
-                return lane ? -1 : taken;
-            }
+        for (long first = Words.acquire(header()); first != 0; first = Words.acquire(header())) {
             long bytes = first & 0xffff_ffffL;
             boolean record = first >>> Integer.SIZE == BridgeLayout.CELL_RECORD;
             if (record) {
@@ -69,10 +62,8 @@ final class EngineEnd {
     }
 
     private void step(long bytes) {
-        if (!lane) {
-            for (long offset = 0; offset < bytes; offset += BridgeLayout.CELL_BYTES) {
-                Words.putOpaque(cells + (head + offset & capacity - 1), 0);
-            }
+        for (long offset = 0; offset < bytes; offset += BridgeLayout.CELL_BYTES) {
+            Words.putOpaque(cells + (head + offset & capacity - 1), 0);
         }
         head += bytes;
         Words.release(control + BridgeLayout.RING_HEAD, head);
@@ -80,9 +71,8 @@ final class EngineEnd {
 
     /** Takes everything unseen, between two uses. */
     void takeAll() {
-        long tail = Words.acquire(control + BridgeLayout.RING_TAIL);
-        if (tail != head) {
-            step(tail - head);
+        for (long first = Words.acquire(header()); first != 0; first = Words.acquire(header())) {
+            step((first & 0xffff_ffffL) + BridgeLayout.CELL_BYTES - 1 & -BridgeLayout.CELL_BYTES);
         }
     }
 }

@@ -77,8 +77,8 @@ final class Stage {
             producers[index] = Producer.register(region, new Recorder(), 0, index == 0);
             rings[index] = new CommandRing(region, producers[index]);
         }
-        laneEnd = new EngineEnd(region.lane(0), region.laneBytes(), true);
-        ringEnd = new EngineEnd(region.ring(), region.ringBytes(), false);
+        laneEnd = new EngineEnd(region.lane(0), region.laneBytes());
+        ringEnd = new EngineEnd(region.ring(), region.ringBytes());
     }
 
     private void writeHeader() {

@@ -16,8 +16,7 @@ final class OwnRings {
 
     private OwnRings() {}
 
-    private static void put(CommandRing ring, long value, boolean wide) {
-        long body = ring.put(KIND, wide ? 64 : 32);
+    private static void write(long body, long value, boolean wide) {
         Words.putLong(body, value);
         Words.putLong(body + 8, value + 1);
         Words.putLong(body + 16, value + 2);
@@ -30,15 +29,25 @@ final class OwnRings {
         }
     }
 
-    private static void claim(CommandRing ring, long bytes) {
-        while (!ring.claim(bytes)) {
+    private static void send(CommandRing ring, long value, boolean wide) {
+        long bytes = wide ? 64 : 32;
+        long body = ring.claimOne(bytes);
+        while (body == 0) {
             Thread.onSpinWait();
+            body = ring.claimOne(bytes);
         }
+        write(body, value, wide);
+        ring.send(body, KIND, bytes);
     }
 
-    private static void send(CommandRing ring, long value, boolean wide) {
-        claim(ring, CommandRing.spanOf(wide ? 64 : 32));
-        put(ring, value, wide);
+    private static void sendBatch(CommandRing ring, long value, int count, boolean wide) {
+        long bytes = wide ? 64 : 32;
+        while (!ring.claim(CommandRing.spanOf(bytes) * count)) {
+            Thread.onSpinWait();
+        }
+        for (int index = 0; index < count; index++) {
+            write(ring.put(KIND, bytes), value + index, wide);
+        }
         ring.commit();
     }
 
@@ -95,11 +104,7 @@ final class OwnRings {
 
         private void produceBatches(int count) {
             for (int record = 0; record < count; record += BATCH) {
-                claim(ring, CommandRing.spanOf(wide ? 64 : 32) * BATCH);
-                for (int index = 0; index < BATCH; index++) {
-                    put(ring, record + index, wide);
-                }
-                ring.commit();
+                sendBatch(ring, record, BATCH, wide);
             }
         }
     }

@@ -74,7 +74,7 @@ final class OwnTaker implements AutoCloseable {
     }
 
     Producer producer(boolean wantsLane) {
-        return Producer.register(region, Sleeper.EMBEDDED, 0, wantsLane);
+        return Producer.register(region, Sleeper.ofSystem(), 0, wantsLane);
     }
 
     /**

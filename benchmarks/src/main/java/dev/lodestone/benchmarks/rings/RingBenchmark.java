@@ -52,7 +52,8 @@ public final class RingBenchmark {
     /**
      * Measures, and writes the raw results.
      *
-     * @param arguments the file to write, path of lodestone-bench, a folder in memory, seconds; then --quick or nothing
+     * @param arguments the file to write, path of lodestone-bench, a folder in memory, seconds; then --quick or nothing, or
+     *     the begins of the figures wanted ({@code spsc_32.ours mpsc_32}), all of them when there are none
      * @throws IOException when the file cannot be written, or the other process does not start
      */
     public static void main(String[] arguments) throws IOException {
@@ -64,6 +65,7 @@ public final class RingBenchmark {
         RingBenchmark benchmark = new RingBenchmark(quick);
         try (OwnTaker taker = new OwnTaker(arguments[1], arguments[2]); AeronPeers aeron = new AeronPeers()) {
             benchmark.enterAll(taker, aeron);
+            benchmark.keep(Arrays.asList(arguments).subList(benchmark.quick ? 5 : 4, arguments.length));
             benchmark.measure(System.nanoTime() + seconds * 1_000_000_000L);
         }
         Files.writeString(Path.of(arguments[0]), benchmark.results.toJson());
@@ -113,6 +115,10 @@ public final class RingBenchmark {
         contenders.add(new QueuePeers.JdkTrips(partner));
         contenders.add(new Cores.Plain());
         contenders.add(new Cores.Critical());
+    }
+
+    private void keep(List<String> wanted) {
+        contenders.removeIf(one -> !wanted.isEmpty() && wanted.stream().noneMatch(figure(one)::startsWith));
     }
 
     private void measure(long endNs) {
