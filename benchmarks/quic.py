@@ -35,7 +35,7 @@ ALL = (*QUIC, "netty-tcp")
 CONFIGURATION = f"""\
 arena: {{capacity: {NODES}}}
 graph: {{nodes_max: {NODES}, edges_max: {20 * NODES}}}
-transport: {{listen: "127.0.0.1:0", certificate: {{certificate_file: cert.pem, key_file: key.pem}}}}
+transport: {{listen: "127.0.0.1:0", stream_credit: on_use, certificate: {{certificate_file: cert.pem, key_file: key.pem}}}}
 """
 # A rate is the last of its curve when its p99 is above this.
 KNEE_MS = 100

@@ -40,7 +40,7 @@ class Server:
         configuration = pathlib.Path(folder) / "soak.yaml"
         configuration.write_text(
             "graph: {edges_max: 2000000, watches_max: 0}\nrollback: {window_mib: 16}\narena: {bump_mib: 16}\n"
-            "transport: {listen: '127.0.0.1:0'}\n",
+            "transport: {listen: '127.0.0.1:0', stream_credit: on_use}\n",
             encoding="ascii",
         )
         # Ended by `stop`, also when something goes wrong.

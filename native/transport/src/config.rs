@@ -157,7 +157,7 @@ impl Default for TransportConfig {
             limit_loopback: false,
             session_moves_per_second: 0,
             session_bytes_per_second: 0,
-            stream_credit: StreamCredit::OnUse,
+            stream_credit: StreamCredit::AtWelcome,
             migration: true,
             fanout: None,
         }

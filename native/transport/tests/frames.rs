@@ -119,9 +119,7 @@ async fn acks_are_cumulative_and_the_last_move_is_covered_even_when_refused() {
 
 #[tokio::test]
 async fn a_hundred_and_twenty_eight_streams_are_open_at_once_and_credited_again() {
-    let mut setup = Setup::default();
-    setup.config.stream_credit = StreamCredit::AtWelcome;
-    let bench = setup.start();
+    let bench = Bench::start();
     let client = bench.session().await;
     assert_eq!(client.welcome.u32(4), 128);
     let mut open = Vec::new();
@@ -148,8 +146,10 @@ async fn a_hundred_and_twenty_eight_streams_are_open_at_once_and_credited_again(
 }
 
 #[tokio::test]
-async fn all_streams_are_granted_with_the_first_byte_of_a_second_one() {
-    let bench = Bench::start();
+async fn with_credit_on_use_all_streams_are_granted_with_the_first_byte_of_a_second_one() {
+    let mut setup = Setup::default();
+    setup.config.stream_credit = StreamCredit::OnUse;
+    let bench = setup.start();
     let client = bench.session().await;
     let mut open = Vec::new();
     for _ in 0..12 {
@@ -168,9 +168,7 @@ async fn all_streams_are_granted_with_the_first_byte_of_a_second_one() {
 
 #[tokio::test]
 async fn one_stream_that_ends_is_credited_at_once_also_when_it_was_stopped() {
-    let mut setup = Setup::default();
-    setup.config.stream_credit = StreamCredit::AtWelcome;
-    let bench = setup.start();
+    let bench = Bench::start();
     let client = bench.session().await;
     let mut open = Vec::new();
     for _ in 0..127 {

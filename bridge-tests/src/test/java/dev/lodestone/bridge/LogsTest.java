@@ -101,7 +101,7 @@ class LogsTest {
     void aFailureIsAnErrorInTheLog() {
         try (Kept kept = new Kept(); Engine engine = Engine.open(Engines.small().set("testing.panic_at_revision", 1).build())) {
             assertThrows(RuntimeException.class, () -> Engines.move(engine, 1, 2, 3));
-            kept.await("runtime::engine: the engine failed and is frozen: ");
+            kept.await("runtime::threads: the engine failed and is frozen: ");
             assertTrue(kept.records.stream().anyMatch(record -> record.getLevel() == java.util.logging.Level.SEVERE));
         }
     }
