@@ -164,8 +164,9 @@ class LogsTest {
         try (Engine engine = Engines.open()) {
             LogReader logs = engine.logs();
             LogHandler handler = (level, position, record) -> sum += position + record.session() + record.threadId();
-            long bytes = 0;
-            for (int round = 0; round < 20; round++) {
+            long bytes = -1;
+            // What a look allocates it allocates in every round; what the JVM does once for itself falls into one of them.
+            for (int round = 0; round < 20 && bytes != 0; round++) {
                 engine.graph().put(1, 2, 0x1_0001 + round);
                 long before = threads.getCurrentThreadAllocatedBytes();
                 for (int step = 0; step < 10_000; step++) {

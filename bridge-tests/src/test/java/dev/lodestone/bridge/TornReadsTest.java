@@ -85,6 +85,8 @@ class TornReadsTest {
                 }
                 batch.commit();
                 if (round % 32 == 0) {
+                    // What is still under way would be committed behind the revision asked for, and be undone as well.
+                    assertTrue(commands.awaitDecided(commands.sent(), Duration.ofSeconds(60)));
                     long revision = engine.revision();
                     engine.rollback(revision - Math.min(revision - engine.commit().oldestRevision(), 3));
                 }
