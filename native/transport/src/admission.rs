@@ -128,13 +128,20 @@ impl Acceptor for Doorkeeper {
     fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket> {
         let counters = self.plane.counters;
         let under_way = self.plane.handshakes.load(Ordering::Relaxed);
-        if under_way >= self.handshakes_max || (attempt.overloaded && !self.may_begin_though_overloaded()) {
+        let shed = || {
             counters.add(CounterId::ConnectionsShed, 1);
-            return Verdict::Ignore;
+            Verdict::Ignore
+        };
+        if under_way >= self.handshakes_max {
+            return shed();
         }
-        if !attempt.proven && under_way >= self.retry_handshakes {
+        // Before the few handshakes that begin under overload are counted, or forged addresses would use them up.
+        if !attempt.proven && (attempt.overloaded || under_way >= self.retry_handshakes) {
             counters.add(CounterId::ConnectionsRetried, 1);
             return Verdict::Retry;
+        }
+        if attempt.overloaded && !self.may_begin_though_overloaded() {
+            return shed();
         }
         self.enter(attempt.address)
     }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use lodestone_memory::{CounterId, HistogramId};
+use lodestone_memory::{CounterId, HistogramId, Status};
 
 use crate::admission::{Handshake, Place};
 use crate::answers::StreamAnswers;
 use crate::config::StreamCredit;
 use crate::datagram::{DatagramAnswers, DatagramIngress};
-use crate::fanout::send_updates;
+use crate::fanout::{Leaving, send_updates};
 use crate::hello::{self, Opened};
 use crate::ingress::Ingress;
 use crate::plane::Plane;
 use crate::quic::{Connection, RecvStream, SendStream};
-use crate::session::{End, Session, now_unix_ms};
+use crate::session::{End, SHUTTING_DOWN_TEXT, Session, close_code, now_unix_ms};
 use crate::sink::SessionEvent;
 use crate::writer;
 
@@ -61,7 +61,13 @@ fn stream_limit(streams_max: u32) -> u32 {
 
 async fn shake_hands(plane: &Plane, connection: &Connection) -> Option<()> {
     let (started, address) = (Instant::now(), connection.remote_address());
-    let shaken = tokio::time::timeout(plane.hello_wait, connection.established()).await;
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(plane.hello_wait, connection.established()) => shaken,
+        () = plane.stopped() => {
+            connection.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
+            return None;
+        }
+    };
     let outcome = match shaken {
         Ok(Ok(())) => {
             let taken = started.elapsed();
@@ -89,8 +95,9 @@ async fn serve(session: &Arc<Session>) -> u16 {
         DatagramIngress::new(Arc::clone(session), Arc::clone(&answers)).run().await;
         std::future::pending::<()>().await;
     };
-    let updates = async {
-        send_updates(session).await;
+    let leaving = Leaving::of(session);
+    let updates = async move {
+        send_updates(session, leaving).await;
         std::future::pending::<()>().await;
     };
     let end = tokio::select! {

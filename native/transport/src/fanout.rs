@@ -189,7 +189,14 @@ impl Outbox {
 }
 
 /// Tells the engine thread when a sender ends, however it does.
-struct Leaving<'session>(&'session Fanout, &'session Arc<Outbox>);
+pub(crate) struct Leaving<'session>(&'session Fanout, &'session Arc<Outbox>);
+
+impl<'session> Leaving<'session> {
+    /// `None`: the session has no sender. Made before the sender runs, which a session that ends at once never lets it.
+    pub(crate) fn of(session: &'session Session) -> Option<Leaving<'session>> {
+        Some(Leaving(session.plane.fanout.as_ref()?, session.outbox.as_ref()?))
+    }
+}
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
@@ -205,9 +212,8 @@ impl Drop for Leaving<'_> {
 }
 
 /// Sends the session's news until its connection ends, or the client stops the stream.
-pub(crate) async fn send_updates(session: &Session) {
-    let (Some(fanout), Some(outbox)) = (&session.plane.fanout, &session.outbox) else { return };
-    let _leaving = Leaving(fanout, outbox);
+pub(crate) async fn send_updates(session: &Session, leaving: Option<Leaving<'_>>) {
+    let Some(Leaving(fanout, outbox)) = &leaving else { return };
     let (mut buffer, mut stream, mut sent) = (Vec::new(), None, 0);
     loop {
         outbox.wake.notified().await;

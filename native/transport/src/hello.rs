@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lodestone_memory::{CounterId, Status};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::admission::Place;
 use crate::answers::StreamAnswers;
@@ -42,16 +42,18 @@ pub(crate) struct Opened {
 /// Waits for HELLO and opens the session, or turns the client away and closes the connection. Until then no other
 /// stream is read and datagrams are dropped.
 pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Place) -> Option<Opened> {
+    // One for both: a stream that is opened buys no more time.
+    let deadline = Instant::now() + plane.hello_wait;
     let mut streams = tokio::select! {
         first = connection.accept_bi() => first.ok()?,
         () = datagram::drop_all(connection, &plane.counters) => return None,
-        () = tokio::time::sleep(plane.hello_wait) => return turn_away_unheard(connection, Status::Malformed, "no HELLO came"),
+        () = sleep_until(deadline) => return turn_away_unheard(connection, Status::Malformed, "no HELLO came"),
         () = plane.stopped() => return turn_away_unheard(connection, Status::ShuttingDown, SHUTTING_DOWN_TEXT),
     };
     let heard = tokio::select! {
         heard = read_hello(&mut streams.1) => heard,
         () = datagram::drop_all(connection, &plane.counters) => Err(Refusal::Gone),
-        () = tokio::time::sleep(plane.hello_wait) => Err(Refusal::Fault(Status::Malformed, "no HELLO came")),
+        () = sleep_until(deadline) => Err(Refusal::Fault(Status::Malformed, "no HELLO came")),
         () = plane.stopped() => Err(Refusal::Fault(Status::ShuttingDown, SHUTTING_DOWN_TEXT)),
     };
     let outcome = match heard.and_then(|body| rights_of(plane, &body)) {

@@ -42,6 +42,8 @@ const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// Asked of the system for each direction, so that a burst survives until a worker comes; it may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// What the socket gets at least for the last packets of all connections, also where the sessions took all the time.
+const ENDING_WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// What a session may do at once after it was quiet, of what it may do in a second.
 const SESSION_BURST: Duration = Duration::from_millis(250);
@@ -226,7 +228,7 @@ impl Server {
     }
 
     /// Accepts no more connections, closes every session with `SHUTTING_DOWN`, and waits until all have ended, at most
-    /// for `wait_ms`; whatever is left then is closed at once. Calling it again does no harm.
+    /// for `wait_ms`; whatever is left then is closed at once, and 100 ms are left for telling it. Calling it again does no harm.
     pub async fn shutdown(&self, wait_ms: u64) {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
         // Handshakes that start from here on are refused.
@@ -238,6 +240,7 @@ impl Server {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
         self.endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
+        let deadline = deadline.max(Instant::now() + ENDING_WAIT_MIN);
         let _ = timeout_at(deadline, self.endpoint.finished()).await;
     }
 }

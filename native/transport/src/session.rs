@@ -24,6 +24,8 @@ use crate::token::{Rights, TOKEN_REVOKED};
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
 /// How long a session that ends with the server may take until everything accepted is answered and delivered.
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
+/// How long a throttled stream may not notice that its connection is over.
+const THROTTLED_LOOK: Duration = Duration::from_secs(1);
 /// Revoked tokens that are remembered: 262,144 take about 6 MiB, and a full set refuses rather than forgets.
 const REVOCATIONS_MAX: usize = 1 << 18;
 
@@ -75,6 +77,8 @@ pub(crate) struct Session {
     connected_unix_ms: u64,
     moves: Rate,
     bytes: Rate,
+    /// Streams over the rate wait for their turn here: side by side all would wake for what one of them may send.
+    throttle: tokio::sync::Mutex<()>,
     /// Streams whose writer has not ended.
     streams: AtomicU32,
     streams_ended: Notify,
@@ -110,6 +114,7 @@ impl Session {
             connected_unix_ms: now_unix_ms(),
             moves: Rate::new(),
             bytes: Rate::new(),
+            throttle: tokio::sync::Mutex::new(()),
             streams: AtomicU32::new(0),
             streams_ended: Notify::new(),
             end: Mutex::new(None),
@@ -141,15 +146,17 @@ impl Session {
         }
     }
 
-    /// Waits until the session may send this too, and takes it. Nothing of the stream is read meanwhile, so QUIC holds
+    /// Waits until the session may send this too, and takes it; streams have their turns in the order of their coming.
+    /// Returns within a second of the connection's end, with nothing taken. Nothing of the stream is read meanwhile, so QUIC holds
     /// the client.
     pub(crate) async fn allowed(&self, kind: FrameKind, bytes: u64) {
         self.plane.counters.add(CounterId::SessionsThrottled, 1);
+        let _turn = self.throttle.lock().await;
         while let Err(wait) = self.take_allowance(kind, bytes) {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.connection.closed() => return,
+            if self.connection.is_over() {
+                return;
             }
+            tokio::time::sleep(wait.min(THROTTLED_LOOK)).await;
         }
     }
 
@@ -164,10 +171,11 @@ impl Session {
         self.streams_ended.notify_one();
     }
 
-    /// Reads no more, and waits until all streams but the first have delivered what they owe and their FIN.
+    /// Reads no more, and waits until all streams have delivered what they owe and their FIN. The first may have ended
+    /// long ago, so none of them is left out.
     async fn drain(&self) {
         self.connection.halt_reading();
-        while self.streams.load(Ordering::Acquire) > 1 {
+        while self.streams.load(Ordering::Acquire) > 0 {
             self.streams_ended.notified().await;
         }
     }
@@ -269,11 +277,8 @@ impl Session {
     async fn farewell(&self, answers: &StreamAnswers, frame: Vec<u8>) {
         let delivered = tokio::time::timeout(DRAIN_WAIT, async {
             // Before reading ends, or the stream would end without it.
-            let open = answers.close(frame, true);
+            answers.close(frame, true);
             self.drain().await;
-            if open {
-                answers.ended().await;
-            }
         });
         if delivered.await.is_ok() {
             self.plane.counters.add(CounterId::SessionsDrained, 1);

@@ -3,7 +3,9 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use common::half_open::HalfOpen;
 use common::*;
 use lodestone_memory::CounterId;
 
@@ -79,4 +81,41 @@ async fn nothing_more_is_accepted_while_the_server_ends() {
     }
     watched("the end", ending).await.unwrap();
     assert_eq!(bench.engine.seen().len() as u64, acked, "what was acknowledged is what was applied");
+}
+
+#[tokio::test]
+async fn what_another_stream_is_owed_is_delivered_also_where_the_first_has_ended() {
+    const MOVES: u64 = 40;
+    let bench = Arc::new(Setup::default().start());
+    let mut client = bench.session().await;
+    client.send.finish().unwrap();
+    assert!(next(&mut client.receive).await.is_none(), "FIN of the first stream");
+    bench.engine.pause();
+    let (mut send, mut receive) = client.stream().await;
+    for counter in 0..MOVES {
+        send.write_all(&move_frame(0, client.session, counter, 3, &[])).await.unwrap();
+    }
+    until("all is read", || bench.counters.get(CounterId::FramesReceived) == MOVES).await;
+
+    let ending = Arc::clone(&bench);
+    let ending = tokio::spawn(async move { ending.server.shutdown(10_000).await });
+    // The end is well under way before anything is answered.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    bench.engine.resume();
+    until_acked(&mut receive, MOVES - 1).await;
+    assert!(next(&mut receive).await.is_none(), "FIN behind the last answer");
+    assert_eq!(closed(&client.connection).await.0, 13);
+    watched("the end", ending).await.unwrap();
+    assert_eq!(bench.counters.get(CounterId::SessionsDrained), 1);
+}
+
+#[tokio::test]
+async fn handshakes_under_way_do_not_hold_the_end_up() {
+    let mut setup = Setup::default();
+    setup.config.handshake_timeout_ms = 20_000;
+    let bench = setup.start();
+    let _half_open = HalfOpen::begin(&bench, 2).await;
+    watched("the end", bench.server.shutdown(10_000)).await;
+    assert_eq!(bench.counters.get(CounterId::HandshakesLive), 0);
+    assert_eq!(bench.counters.get(CounterId::HandshakesFailed), 0, "they were ended and have not run into a limit");
 }

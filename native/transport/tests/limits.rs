@@ -144,6 +144,53 @@ async fn a_session_over_its_rate_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn all_streams_of_a_session_over_its_rate_have_their_turns() {
+    const STREAMS: u64 = 8;
+    const MOVES: u64 = 30;
+    let bench = with(|config| config.session_moves_per_second = 200);
+    let client = bench.session().await;
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        let (mut send, receive) = client.stream().await;
+        let moves: Vec<u8> = (0..MOVES).flat_map(|counter| move_frame(0, client.session, counter, 5, &[])).collect();
+        send.write_all(&moves).await.unwrap();
+        streams.push((send, receive));
+    }
+    for (_, receive) in &mut streams {
+        until_acked(receive, MOVES - 1).await;
+    }
+    assert_eq!(bench.engine.seen().len() as u64, STREAMS * MOVES, "nothing twice, nothing lost");
+    assert!(bench.counters.get(CounterId::SessionsThrottled) > STREAMS, "fifty at once, and 190 more");
+}
+
+#[tokio::test]
+async fn streams_that_wait_for_their_rate_end_with_their_connection() {
+    let bench = with(|config| {
+        config.session_moves_per_second = 1;
+        config.connections_max = 1;
+        // Should the client's last packet get lost, its silence says the same.
+        config.idle_timeout_ms = 3000;
+    });
+    let client = bench.session().await;
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let (mut send, receive) = client.stream().await;
+        let moves: Vec<u8> = (0..50).flat_map(|counter| move_frame(0, client.session, counter, 5, &[])).collect();
+        send.write_all(&moves).await.unwrap();
+        streams.push((send, receive));
+    }
+    until("they wait", || bench.counters.get(CounterId::SessionsThrottled) >= 7).await;
+    client.connection.close(0_u32.into(), b"");
+    // The place is free once the last task of the session has ended: 400 moves would take 400 seconds.
+    watched("a free place", async {
+        while try_connect(&bench).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn bytes_have_a_rate_of_their_own() {
     let bench = with(|config| config.session_bytes_per_second = 1);
     let mut client = bench.session().await;

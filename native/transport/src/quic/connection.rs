@@ -21,7 +21,8 @@ pub(super) enum Wait {
     /// The client grants one more unidirectional stream.
     StreamGranted,
     DatagramReceived,
-    Closed,
+    /// The end. Any number of tasks wait for it, each under a number of its own.
+    Closed(u64),
     Readable(StreamId),
     Writable(StreamId),
     /// The client has everything of a finished stream, or wants no more.
@@ -37,17 +38,17 @@ pub(super) struct State {
     /// Streams are not to be read any more.
     pub(super) reading_halted: bool,
     established: bool,
+    /// The number of the next wait for the end.
+    closed_next: u64,
     /// A handful, and two for each stream: short enough to be searched from one end to the other.
     waiting: Vec<(Wait, Waker)>,
 }
 
 impl State {
-    /// Wakes the task when it happens. One task waits for each thing, except that any number wait for the end.
+    /// Wakes the task when it happens. One task waits for each thing.
     pub(super) fn wait(&mut self, what: Wait, context: &Context<'_>) {
         let waker = context.waker();
-        let known =
-            |(wait, known): &&mut (Wait, Waker)| *wait == what && (what != Wait::Closed || known.will_wake(waker));
-        match self.waiting.iter_mut().find(known) {
+        match self.waiting.iter_mut().find(|(wait, _)| *wait == what) {
             Some((_, known)) => known.clone_from(waker),
             None => {
                 if self.waiting.len() == self.waiting.capacity() {
@@ -67,9 +68,15 @@ impl State {
     }
 
     fn fire(&mut self, what: Wait, wakers: &mut Vec<Waker>) {
-        while let Some(index) = self.waiting.iter().position(|(wait, _)| *wait == what) {
+        if let Some(index) = self.waiting.iter().position(|(wait, _)| *wait == what) {
             wakers.push(self.waiting.swap_remove(index).1);
         }
+    }
+
+    /// What the next wait for the end stands under.
+    fn next_closed(&mut self) -> Wait {
+        self.closed_next += 1;
+        Wait::Closed(self.closed_next)
     }
 
     fn fire_all(&mut self, wakers: &mut Vec<Waker>) {
@@ -113,6 +120,12 @@ impl State {
             self.fire_all(wakers);
         }
     }
+
+    /// Ends the connection where nobody drives it any more: whoever waits for anything is told, the client is not.
+    pub(super) fn abandon(&mut self, wakers: &mut Vec<Waker>) {
+        self.error.get_or_insert(ConnectionError::LocallyClosed);
+        self.fire_all(wakers);
+    }
 }
 
 /// What the driver and all handles of a connection share.
@@ -128,7 +141,14 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new(handle: ConnectionHandle, protocol: quinn_proto::Connection, shared: Arc<Shared>) -> Inner {
-        let state = State { protocol, error: None, reading_halted: false, established: false, waiting: Vec::new() };
+        let state = State {
+            protocol,
+            error: None,
+            reading_halted: false,
+            established: false,
+            closed_next: 0,
+            waiting: Vec::new(),
+        };
         Inner { handle, queued: AtomicBool::new(false), shared, handles: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
@@ -256,14 +276,22 @@ impl Connection {
         self.touch();
     }
 
-    /// Completes when the connection is over, by whoever ended it. Any number of tasks.
+    /// Whether the connection is over, by whoever ended it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().error.is_some()
+    }
+
+    /// Completes when the connection is over, by whoever ended it. Any number of tasks; dropped before that, it leaves
+    /// nothing behind.
     pub(crate) async fn closed(&self) {
+        let mut closing = Closing { connection: self, wait: None };
         poll_fn(|context| {
             let mut state = self.lock();
             if state.error.is_some() {
                 return Poll::Ready(());
             }
-            state.wait(Wait::Closed, context);
+            let wait = *closing.wait.get_or_insert_with(|| state.next_closed());
+            state.wait(wait, context);
             Poll::Pending
         })
         .await;
@@ -296,6 +324,20 @@ impl Connection {
     pub(crate) fn set_max_concurrent_bi_streams(&self, count: VarInt) {
         self.lock().protocol.set_max_concurrent_streams(Dir::Bi, count);
         self.touch();
+    }
+}
+
+/// A wait for the end, taken back when it is dropped.
+struct Closing<'connection> {
+    connection: &'connection Connection,
+    wait: Option<Wait>,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        if let Some(wait) = self.wait {
+            self.connection.lock().forget(wait);
+        }
     }
 }
 

@@ -28,6 +28,9 @@ const ROUNDS_PER_POLL: usize = 2;
 const TIMERS_HELD_MAX: Duration = Duration::from_millis(20);
 /// Packets that one connection sends before the others have their turn.
 const PACKETS_PER_TURN: usize = 20;
+/// Connections that have their turn, and whose timers ring, before the socket is read again: three milliseconds of work at
+/// the most, which the system's buffer has room for.
+const CONNECTIONS_PER_ROUND: usize = 256;
 /// Batches that found the socket full, one right after the other, from which on the server counts as overloaded:
 /// 2,048 packets were waiting and more came meanwhile.
 const FULL_BATCHES_OVERLOADED: u32 = 64;
@@ -152,7 +155,7 @@ impl Endpoint {
                 full_batches: 0,
                 attempts: VecDeque::new(),
                 response: Vec::new(),
-                work: Vec::new(),
+                work: VecDeque::new(),
             },
             socket,
             timers: Timers::with_capacity(CONNECTIONS_AT_START),
@@ -206,15 +209,15 @@ struct Core<A: Acceptor> {
     /// Attempts that wait for their turn.
     attempts: VecDeque<Incoming>,
     response: Vec<u8>,
-    /// Connections that have something to do.
-    work: Vec<Arc<Inner>>,
+    /// Connections that have something to do, in the order of their turns.
+    work: VecDeque<Arc<Inner>>,
 }
 
 impl<A: Acceptor> Core<A> {
     /// Puts a connection on the list, once.
     fn queue(&mut self, connection: Arc<Inner>) {
         if !connection.queued.swap(true, Ordering::AcqRel) {
-            self.work.push(connection);
+            self.work.push_back(connection);
         }
     }
 
@@ -331,9 +334,10 @@ impl<A: Acceptor> Driver<A> {
         let received = self.receive(context, now);
         self.greet(now);
         let held = received >= FULL_BATCH && now.saturating_duration_since(self.timers_taken) < TIMERS_HELD_MAX;
+        let mut rings = false;
         if !held {
             self.timers_taken = now;
-            self.take_due(now);
+            rings = self.take_due(now);
         }
         let worked = !blocked && !self.core.work.is_empty();
         if worked {
@@ -341,7 +345,7 @@ impl<A: Acceptor> Driver<A> {
         }
         self.wakers.drain(..).for_each(Waker::wake);
         let due = self.is_due(context);
-        received > 0 || due || !self.core.attempts.is_empty() || (worked && !self.core.work.is_empty())
+        received > 0 || due || rings || !self.core.attempts.is_empty() || (worked && !self.core.work.is_empty())
     }
 
     fn take_inbox(&mut self, context: &Context<'_>) {
@@ -354,7 +358,7 @@ impl<A: Acceptor> Driver<A> {
         }
         drop(inbox);
         // They are marked as queued already.
-        self.core.work.append(&mut self.asked);
+        self.core.work.extend(self.asked.drain(..));
         if let Some(config) = server_config {
             self.core.endpoint.set_server_config(config);
         }
@@ -379,7 +383,8 @@ impl<A: Acceptor> Driver<A> {
         let (core, packets) = (&mut self.core, &mut self.packets);
         let mut answers: Vec<(Transmit, Vec<u8>)> = Vec::new();
         let runs = self.socket.receive(context, |meta, bytes| {
-            if meta.stride == 0 {
+            // Nobody can be answered at port 0; sending there is an error that has nothing to do with the socket.
+            if meta.stride == 0 || meta.addr.port() == 0 {
                 return;
             }
             for packet in bytes.chunks(meta.stride) {
@@ -411,8 +416,10 @@ impl<A: Acceptor> Driver<A> {
         }
     }
 
-    fn take_due(&mut self, now: Instant) {
-        while let Some(key) = self.timers.pop_due(now) {
+    /// Lets timers ring; `true` when some are left.
+    fn take_due(&mut self, now: Instant) -> bool {
+        for _ in 0..CONNECTIONS_PER_ROUND {
+            let Some(key) = self.timers.pop_due(now) else { return false };
             let Some(connection) = self.core.connection(ConnectionHandle(key)).map(Arc::clone) else { continue };
             let mut state = connection.lock();
             if state.protocol.poll_timeout().is_some_and(|due| due <= now) {
@@ -421,18 +428,17 @@ impl<A: Acceptor> Driver<A> {
             drop(state);
             self.core.queue(connection);
         }
+        self.timers.next().is_some_and(|next| next <= now)
     }
 
-    /// Gives every connection on the list its turn; those that have more to do than fits in one stay on it.
+    /// Gives the first connections on the list their turn, each once; those that have more to do than fits in one go to
+    /// its end.
     fn work(&mut self, now: Instant) {
-        let mut list = std::mem::take(&mut self.core.work);
-        for connection in list.drain(..) {
+        for _ in 0..self.core.work.len().min(CONNECTIONS_PER_ROUND) {
+            let Some(connection) = self.core.work.pop_front() else { return };
             connection.queued.store(false, Ordering::Release);
             self.turn(connection, now);
         }
-        // What came on the list meanwhile goes into the memory that was used now.
-        list.append(&mut self.core.work);
-        self.core.work = list;
     }
 
     fn turn(&mut self, connection: Arc<Inner>, now: Instant) {
@@ -519,8 +525,13 @@ impl<A: Acceptor> Drop for Driver<A> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // A bug, ours or the protocol crate's: nobody is served any more, and somebody should know.
-            tracing::error!("the loop of the QUIC socket failed");
+            tracing::error!(connections = self.core.live, "the loop of the QUIC socket failed");
         }
+        // Nobody drives them any more, and their tasks would wait for ever.
+        for connection in self.core.connections.iter().flatten() {
+            connection.lock().abandon(&mut self.wakers);
+        }
+        self.wakers.drain(..).for_each(Waker::wake);
         self.shared.finished.store(true, Ordering::Release);
         self.shared.finish.notify_waiters();
     }

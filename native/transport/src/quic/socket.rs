@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use quinn_proto::{EcnCodepoint, Transmit};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
@@ -12,17 +13,20 @@ use tokio::net::UdpSocket;
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// Packets of one connection that leave with one call. More would be one burst on the wire.
 const SEGMENTS_MAX: usize = 10;
+/// Between two warnings that the socket cannot be read.
+const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A non-blocking socket and the packet that the system did not take.
 #[derive(Debug)]
 pub(super) struct Socket {
     io: UdpSocket,
     udp: UdpSocketState,
-    segments_max: usize,
     receive_buffer: Vec<u8>,
     metas: [RecvMeta; BATCH_SIZE],
     /// Waits until the system has room; while it does, nothing else is sent.
     waiting: Option<(Transmit, Vec<u8>)>,
+    /// When a failure to receive was told last.
+    warned: Option<Instant>,
 }
 
 impl Socket {
@@ -30,13 +34,15 @@ impl Socket {
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Socket> {
         let udp = UdpSocketState::new((&socket).into())?;
         let io = UdpSocket::from_std(socket)?;
-        let segments_max = udp.max_gso_segments().min(SEGMENTS_MAX);
         let receive_buffer = vec![0; RECEIVE_BYTES * BATCH_SIZE];
-        Ok(Socket { io, udp, segments_max, receive_buffer, metas: [RecvMeta::default(); BATCH_SIZE], waiting: None })
+        let metas = [RecvMeta::default(); BATCH_SIZE];
+        Ok(Socket { io, udp, receive_buffer, metas, waiting: None, warned: None })
     }
 
+    /// Packets that may leave with one call, as of now: a system that turns out to take no more than one is asked for no
+    /// more.
     pub(super) fn segments_max(&self) -> usize {
-        self.segments_max
+        self.udp.max_gso_segments().min(SEGMENTS_MAX)
     }
 
     /// Whether the system promises to send packets in one piece.
@@ -70,7 +76,12 @@ impl Socket {
                 // Nothing there after all, or an ICMP message about a former packet, which anybody can forge.
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionReset) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "receiving from the UDP socket failed");
+                    if self.warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL) {
+                        self.warned = Some(Instant::now());
+                        tracing::warn!(%error, "receiving from the UDP socket failed");
+                    }
+                    // The socket still counts as readable, so nothing else would.
+                    context.waker().wake_by_ref();
                     return 0;
                 }
             }
