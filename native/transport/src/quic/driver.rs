@@ -536,3 +536,7 @@ impl<A: Acceptor> Drop for Driver<A> {
         self.shared.finish.notify_waiters();
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;
