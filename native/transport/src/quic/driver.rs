@@ -28,8 +28,8 @@ const ROUNDS_PER_POLL: usize = 2;
 const TIMERS_HELD_MAX: Duration = Duration::from_millis(20);
 /// Packets that one connection sends before the others have their turn.
 const PACKETS_PER_TURN: usize = 20;
-/// Connections that have their turn, and whose timers ring, before the socket is read again: three milliseconds of work at
-/// the most, which the system's buffer has room for.
+/// Connections that have their turn, and whose timers ring, before the socket is read again; the others keep their
+/// places in the row.
 const CONNECTIONS_PER_ROUND: usize = 256;
 /// Batches that found the socket full, one right after the other, from which on the server counts as overloaded:
 /// 2,048 packets were waiting and more came meanwhile.
@@ -383,7 +383,7 @@ impl<A: Acceptor> Driver<A> {
         let (core, packets) = (&mut self.core, &mut self.packets);
         let mut answers: Vec<(Transmit, Vec<u8>)> = Vec::new();
         let runs = self.socket.receive(context, |meta, bytes| {
-            // Nobody can be answered at port 0; sending there is an error that has nothing to do with the socket.
+            // Nobody can be answered at port 0; the error would be taken for one of segmentation offload.
             if meta.stride == 0 || meta.addr.port() == 0 {
                 return;
             }
