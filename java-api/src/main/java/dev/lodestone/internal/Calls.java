@@ -9,6 +9,7 @@ import dev.lodestone.Route;
 import dev.lodestone.RouteException;
 import dev.lodestone.StateHash;
 import dev.lodestone.Status;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -95,7 +96,7 @@ public final class Calls implements AutoCloseable {
     private <T> T read(Caller caller, Function<Caller, T> reading) {
         try {
             T answer = reading.apply(caller);
-            region.requireOpen();
+            requireStillOpen();
             return answer;
         } catch (InternalError fault) {
             throw region.fault(fault);
@@ -195,12 +196,29 @@ public final class Calls implements AutoCloseable {
         }
     }
 
-    /** A call whose reply is one word. */
+    /** A call whose reply is one word; allocates nothing. */
     private long word(long kind, long argument) {
-        return read(ask(kind, argument, TIMEOUT.toNanos()), caller -> {
+        Caller caller = ask(kind, argument, TIMEOUT.toNanos());
+        // As in read(), without an object for the word.
+        try {
             requireOk(caller);
-            return caller.word(0);
-        });
+            long word = caller.word(0);
+            requireStillOpen();
+            return word;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        } catch (EngineException refused) {
+            region.requireOpen();
+            throw refused;
+        } finally {
+            giveBack(caller);
+        }
+    }
+
+    private void requireStillOpen() {
+        // The look comes after the reads.
+        VarHandle.acquireFence();
+        region.requireOpen();
     }
 
     static void requireOk(Caller caller) {
