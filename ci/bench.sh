@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
 #   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
-#     events and paced commands (EVENT_SECONDS=90), producers that are killed (KILLS=500)
+#     events and paced commands (EVENT_SECONDS=90), Chronicle Queue and the ring in a JVM of their own (CHRONICLE_SECONDS=30),
+#     flags that users need, producers that are killed (KILLS=500)
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty; quic-results: computes and draws anew
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
-#   bridge-quick: the lanes, the ring and all of their peers for a moment, to see that they work; no results are kept
+#   bridge-quick: the lanes, the ring and all of their peers but Chronicle Queue for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
 #   graph-quick: the same with small sizes and a debug build, to see that it works; no results are kept
 # Rounds alternate all contenders of a group, so that a slow minute of the machine hits each of them alike.
@@ -16,6 +17,7 @@ wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|qu
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-240}
 event_seconds=${EVENT_SECONDS:-90}
+chronicle_seconds=${CHRONICLE_SECONDS:-30}
 kills=${KILLS:-500}
 raw=benchmarks/results/raw
 began=$SECONDS
@@ -46,6 +48,25 @@ rings() {
         -cp 'benchmarks/target/classes:benchmarks/target/lib/*' "dev.lodestone.benchmarks.rings.$class" \
         "$raw" "$program" /dev/shm "$seconds" "${@:5}"
 }
+
+# chronicle RAW PROGRAM SECONDS RAW_FLAGS: Chronicle Queue beside our ring, with the flags that its maker names; then, how many
+# flags it needs, and we. It sends nothing to its maker: that part of it is not in benchmarks/pom.xml, and is switched off, too.
+chronicle() (
+    flags=("--add-exports="{java.base/{jdk.internal.ref,sun.nio.ch},jdk.unsupported/sun.misc,jdk.compiler/com.sun.tools.javac.file}
+        "--add-opens="{jdk.compiler/com.sun.tools.javac,java.base/{java.lang{,.reflect},java.io,java.util,sun.nio.ch,java.nio}})
+    flags=("${flags[@]/%/=ALL-UNNAMED}")
+    if ! compgen -G 'benchmarks/target/lib/chronicle-queue-*.jar' >/dev/null; then
+        echo '-- Chronicle Queue is not in benchmarks/target/lib: its rows stay empty' >&2
+        exit 0
+    fi
+    folder=$(mktemp -d /dev/shm/lodestone-chronicle-XXXXXX)
+    trap 'rm -rf "$folder"' EXIT
+    java=(ci/with-tools.sh java -Dchronicle.analytics.disable=true -Dslf4j.internal.verbosity=ERROR -Dbytes.bounds.unchecked=true
+        -cp 'benchmarks/target/classes:benchmarks/target/lib/*')
+    "${java[@]}" --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow "${flags[@]}" \
+        dev.lodestone.benchmarks.rings.RingBenchmark "$1" "$2" "$folder" "$3" --chronicle
+    "${java[@]}" dev.lodestone.benchmarks.rings.FlagsNeeded "$4" "$folder" "${flags[@]}"
+)
 
 # killed RAW ROUNDS PROFILE…: producers killed with SIGKILL; the test fails when one record is lost or torn, or anything stands still.
 killed() {
@@ -82,6 +103,8 @@ bridge() {
     rings RingBenchmark "$raw/bridge-rings.json" native/target/release/lodestone-bench "$ring_seconds"
     echo "-- events, and commands at a fixed rate (at most $event_seconds s)" >&2
     rings EventBenchmark "$raw/bridge-events.json" native/target/release/lodestone-bench "$event_seconds"
+    echo "-- Chronicle Queue beside the ring (at most $chronicle_seconds s), flags that users need (a minute)" >&2
+    chronicle "$raw/bridge-chronicle.json" native/target/release/lodestone-bench "$chronicle_seconds" "$raw/bridge-flags.json"
     echo "-- $kills producers killed" >&2
     killed "$raw/bridge-kills.json" "$kills" --release
     claims bridge

@@ -199,7 +199,8 @@ async fn cut_off_transport_parameters_end_nothing_but_their_handshake() {
         }
     }
     assert!(refused >= 6, "{refused} parameters were found in ClientHello");
-    common::until("the refusals", || bench.counters.get(CounterId::HandshakesFailed) == refused).await;
+    // A client that waits too long for the refusal sends its Initial again, which then fails once more.
+    common::until("the refusals", || bench.counters.get(CounterId::HandshakesFailed) >= refused).await;
     let client = Client::welcomed(good, &[]).await;
     assert_ne!(client.session, bench.session().await.session, "old and new connections are served as ever");
 }

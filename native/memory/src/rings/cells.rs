@@ -154,12 +154,6 @@ impl Cells {
             self.header(position.wrapping_add(offset)).store(0, Ordering::Relaxed);
         }
     }
-
-    /// Asks for the line at this position, before it is needed.
-    #[inline]
-    pub(crate) fn fetch(self, position: u64) {
-        crate::huge::prefetch(self.header(position));
-    }
 }
 
 /// The header of a record or padding.

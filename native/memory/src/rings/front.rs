@@ -6,7 +6,6 @@
 
 use crate::rings::cells::{Cells, Judgement, RingRecord, span_of};
 use crate::rings::lane::RingWords;
-use crate::rings::layout::CELL_BYTES;
 use crate::sync::Ordering;
 
 /// What the engine does after it was shown a record.
@@ -37,11 +36,6 @@ enum Found {
     /// What no producer writes; of a record whose header alone makes sense, its bytes.
     Garbage(Option<u64>),
 }
-
-/// Cells ahead of the head that are fetched, and records of a turn before that: with fewer there may be no more, and the
-/// line would be taken away from the producer which is about to write it.
-const FETCHED_AHEAD: u64 = 8 * CELL_BYTES as u64;
-const RECORDS_BEFORE_FETCHING: u32 = 8;
 
 /// Where the engine is in a lane or in the ring. One thread.
 pub(crate) struct Front {
@@ -115,8 +109,8 @@ impl Front {
         let mut drained = Drained::default();
         let (cells, before) = (self.words.cells, self.head);
         // Bounded by what one lap holds, so that neither padding nor a tail that somebody moves on and on keeps the engine
-        // here: a step may pass the lap's end, and then it was the last.
-        let lap = cells.capacity();
+        // here: a step may pass the lap's end, and then it was the last. No cell is looked at again whose header still stands.
+        let lap = cells.capacity().saturating_sub(self.kept);
         // In registers while it takes.
         let (mut head, mut kept) = (before, self.kept);
         while drained.records < limit && head.wrapping_sub(before) < lap && !self.closed {
@@ -141,7 +135,6 @@ impl Front {
                     bytes
                 }
             };
-            cells.clear(head.wrapping_sub(kept), kept);
             (head, kept) = (head.wrapping_add(bytes), bytes);
             if bytes == lap {
                 // The next head is the same cell: uncleared, what was skipped would be judged once more.
@@ -151,17 +144,22 @@ impl Front {
             if taken == Take::Last {
                 break;
             }
-            if drained.records > RECORDS_BEFORE_FETCHING {
-                cells.fetch(head.wrapping_add(FETCHED_AHEAD));
-            }
         }
-        (self.head, self.kept) = (head, kept);
         if head == before {
             self.settle();
         } else {
-            self.give_back();
+            self.pass(head, kept);
         }
         drained
+    }
+
+    /// Moves to `head` and gives back all but the `kept` bytes before it. Headers are cleared here, all at once: a store to
+    /// each line right after it was read would hold up the reading of the next ones.
+    fn pass(&mut self, head: u64, kept: u64) {
+        let given_back = self.head.wrapping_sub(self.kept);
+        self.words.cells.clear(given_back, head.wrapping_sub(kept).wrapping_sub(given_back));
+        (self.head, self.kept) = (head, kept);
+        self.give_back();
     }
 }
 

@@ -146,6 +146,30 @@ fn full_is_a_value_and_goes_away() {
     }
 }
 
+/// Headers of a turn are cleared at its end, and the last record's cell is kept: neither is ever found a second time.
+#[test]
+fn a_turn_that_goes_all_around_takes_every_record_once() {
+    for lane in [true, false] {
+        let bridge = bridge(1, 8, 8);
+        let mut end = BridgeEnd::new(bridge);
+        let mut producer = bridge.register(&registration(lane)).unwrap();
+        let (mut sent, mut taken) = (0, 0);
+        for turn in 0..20 {
+            while producer.send(1, &[]).is_ok() {
+                sent += 1;
+            }
+            assert_eq!(sent - taken, if turn == 0 { 8 } else { 7 }, "all cells but the one kept");
+            let take = |_: usize, record: &RingRecord| {
+                taken += 1;
+                assert_eq!(record.counter, taken);
+                Take::Next
+            };
+            let drained = if lane { end.drain_lane(0, 100, take) } else { end.drain_ring(100, take) };
+            assert_eq!((taken, drained.garbage), (sent, 0));
+        }
+    }
+}
+
 #[test]
 fn a_batch_appears_whole_or_not_at_all() {
     for lane in [true, false] {

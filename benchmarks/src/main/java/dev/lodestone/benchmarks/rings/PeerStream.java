@@ -15,6 +15,9 @@ abstract class PeerStream implements Contender {
         this.wide = wide;
     }
 
+    /** Makes room before the clock starts; a ring has all it needs. */
+    void prepare() {}
+
     /** Sends so many records. */
     abstract void produce(int count);
 
@@ -33,6 +36,7 @@ abstract class PeerStream implements Contender {
 
     @Override
     public final long run(int count) {
+        prepare();
         partner.start(() -> consume(count));
         long begun = System.nanoTime();
         produce(count);

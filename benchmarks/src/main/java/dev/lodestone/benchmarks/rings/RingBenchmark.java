@@ -17,17 +17,19 @@ import java.util.List;
  * <p>One thread sends on core 0, one takes on core 1; both are pinned, and the clock starts once the taker runs. Everything
  * written is read and added up, and a trial whose sum is wrong ends the run. Contenders take turns, a trial each, for as many
  * rounds as time allows. Virtual cores move: before and after each trial a cache line goes to and fro for 2.5 ms, and the
- * trial counts as near (below 220 ns), as far (above 300 ns), or not at all. Trials take about 15 ms; how many records that
+ * trial counts as near (below 220 ns), as far (above 300 ns), or not at all. Trials take about 4 ms; how many records that
  * are is found in rounds before, which are not kept.
  *
  * <p>Ours goes to another process through a file in shared memory; the peers stay in this JVM, which spares them nothing but
- * the mapping. Left out: more than one sender at a time, for which a machine with two cores has no room, and what the engine
- * does with a command. Peers run without checks of bounds, ours has none to leave out.
+ * the mapping. Chronicle Queue and our ring take turns in a JVM of their own, since it needs flags that would be everybody's.
+ * Left out: more than one sender at a time, for which a machine with two cores has no room, and what the engine does with a
+ * command. Peers run without checks of bounds, ours has none to leave out.
  */
 public final class RingBenchmark {
     private static final int WARM_UP_ROUNDS = 8;
     private static final int NEAR_TRIALS_WANTED = 40;
-    private static final double TRIAL_NS = 15e6;
+    /** Short, for everybody: a long trial nearly always meets a moment in which the host takes a processor away. */
+    private static final double TRIAL_NS = 4e6;
     private static final int COUNT_START = 1_280;
     private static final int COUNT_MAX = 20_000_000;
     private static final int QUICK_ROUNDS = 3;
@@ -41,34 +43,63 @@ public final class RingBenchmark {
     private final CoreToCore coreToCore = new CoreToCore(partner);
     private final Results results = new Results();
     private final boolean quick;
+    private final boolean chronicle;
     private final double trialNs;
     private int[] counts;
 
-    private RingBenchmark(boolean quick) {
-        this.quick = quick;
+    private RingBenchmark(String option) {
+        this.quick = option.equals("--quick");
+        this.chronicle = option.equals("--chronicle");
         this.trialNs = quick ? QUICK_TRIAL_NS : TRIAL_NS;
     }
 
     /**
      * Measures, and writes the raw results.
      *
-     * @param arguments the file to write, path of lodestone-bench, a folder in memory, seconds; then --quick or nothing, or
-     *     the begins of the figures wanted ({@code spsc_32.ours mpsc_32}), all of them when there are none
+     * @param arguments the file to write, path of lodestone-bench, a folder in memory, seconds; then --quick,
+     *     --chronicle or nothing, and the begins of the figures wanted ({@code spsc_32.ours mpsc_32}), all of them when there
+     *     are none
      * @throws IOException when the file cannot be written, or the other process does not start
      */
     public static void main(String[] arguments) throws IOException {
         long seconds = Long.parseLong(arguments[3]);
-        boolean quick = arguments.length > 4 && arguments[4].equals("--quick");
+        String option = arguments.length > 4 && arguments[4].startsWith("--") ? arguments[4] : "";
         watch(seconds * 1_000 + GRACE_MS);
         Cores.pin(Cores.SENDER);
         NativeLibrary.require();
-        RingBenchmark benchmark = new RingBenchmark(quick);
-        try (OwnTaker taker = new OwnTaker(arguments[1], arguments[2]); AeronPeers aeron = new AeronPeers()) {
-            benchmark.enterAll(taker, aeron);
-            benchmark.keep(Arrays.asList(arguments).subList(benchmark.quick ? 5 : 4, arguments.length));
-            benchmark.measure(System.nanoTime() + seconds * 1_000_000_000L);
+        RingBenchmark benchmark = new RingBenchmark(option);
+        List<String> wanted = Arrays.asList(arguments).subList(option.isEmpty() ? 4 : 5, arguments.length);
+        long endNs = System.nanoTime() + seconds * 1_000_000_000L;
+        try (OwnTaker taker = new OwnTaker(arguments[1], arguments[2])) {
+            if (benchmark.chronicle) {
+                benchmark.besideChronicle(taker, Path.of(arguments[2]), wanted, endNs);
+            } else {
+                benchmark.besideAll(taker, wanted, endNs);
+            }
         }
         Files.writeString(Path.of(arguments[0]), benchmark.results.toJson());
+    }
+
+    private void besideAll(OwnTaker taker, List<String> wanted, long endNs) {
+        try (AeronPeers aeron = new AeronPeers()) {
+            enterAll(taker, aeron);
+            keep(wanted);
+            measure(endNs);
+        }
+    }
+
+    private void besideChronicle(OwnTaker taker, Path folder, List<String> wanted, long endNs) {
+        Producer producer = taker.producer(false);
+        CommandRing ring = new CommandRing(taker.region(), producer);
+        try (ChroniclePeers narrow = new ChroniclePeers(partner, "chronicle_32", false, folder);
+                ChroniclePeers wide = new ChroniclePeers(partner, "chronicle_64", true, folder)) {
+            contenders.add(new OwnRings.Stream(taker, producer, ring, "chronicle_32", false, false));
+            contenders.add(narrow);
+            contenders.add(new OwnRings.Stream(taker, producer, ring, "chronicle_64", true, false));
+            contenders.add(wide);
+            keep(wanted);
+            measure(endNs);
+        }
     }
 
     static void watch(long milliseconds) {
@@ -184,7 +215,10 @@ public final class RingBenchmark {
             return;
         }
         for (Placement placement : placements(before, after)) {
-            results.add("core_to_core.limit", placement, (before + after) / 2);
+            // Of the other JVM's trials, where round trips stand beside it.
+            if (!chronicle) {
+                results.add("core_to_core.limit", placement, (before + after) / 2);
+            }
             if (isTrips(contender)) {
                 results.add(figure(contender), placement, p50);
                 results.add(contender.row() + "." + contender.name() + ".p99", placement, p99);
