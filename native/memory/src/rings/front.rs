@@ -136,11 +136,6 @@ impl Front {
                 }
             };
             (head, kept) = (head.wrapping_add(bytes), bytes);
-            if bytes == lap {
-                // The next head is the same cell: uncleared, what was skipped would be judged once more.
-                cells.clear(head.wrapping_sub(bytes), bytes);
-                kept = 0;
-            }
             if taken == Take::Last {
                 break;
             }
