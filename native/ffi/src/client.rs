@@ -20,6 +20,9 @@ const PACKET_HEAD_BYTES: usize = 24;
 /// Most requests in one call.
 const REQUESTS_MAX: u32 = 4_096;
 
+/// How long a wait for completions sleeps before it looks at the client again: not every end of one is announced.
+const LONGEST_SLEEP: Duration = Duration::from_millis(200);
+
 /// Clients belong to no engine of this process.
 const NO_ENGINE: u64 = 0;
 
@@ -242,11 +245,12 @@ fn wait_for_one(open: &OpenClient, time: Duration) -> MutexGuard<'_, VecDeque<En
     let deadline = Instant::now().checked_add(time);
     let mut ended = open.queue.lock();
     while ended.is_empty() && !open.client.is_done() {
-        let left = deadline.map_or(Duration::from_secs(3_600), |last| last.saturating_duration_since(Instant::now()));
+        let left = deadline.map_or(LONGEST_SLEEP, |last| last.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             break;
         }
-        ended = open.queue.arrived.wait_timeout(ended, left).unwrap_or_else(PoisonError::into_inner).0;
+        let look = left.min(LONGEST_SLEEP);
+        ended = open.queue.arrived.wait_timeout(ended, look).unwrap_or_else(PoisonError::into_inner).0;
     }
     ended
 }

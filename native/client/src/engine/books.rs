@@ -185,7 +185,8 @@ impl Books {
     }
 
     /// What became of a move that was sent before the connection broke, and refused when it was sent again: either the first
-    /// one was applied, or the node's version was never the expected one.
+    /// one was applied, or the node's version was never the expected one. Who may not write the node any more is not its
+    /// sole writer either: the version may have risen by another's move.
     fn judge(&self, request: &Request, slot: &Slot<'_>, revision: u64, reject: &Reject) -> Outcome {
         let refused = Outcome::Refused { status: reject.status, node: reject.node };
         let Request::Move { target, edge_mask, version, payload, .. } = request else { return refused };
@@ -196,7 +197,7 @@ impl Books {
         if slot.version() <= *version {
             // The state went back, or is another engine's: the expected version never came.
             refused
-        } else if self.sole_writer || slot.version() - 1 == *version && same {
+        } else if self.sole_writer && reject.status == Status::CONFLICT || slot.version() - 1 == *version && same {
             Outcome::Accepted { revision }
         } else {
             Outcome::InDoubt

@@ -274,6 +274,22 @@ fn garbage_in_any_word_is_counted_and_never_more() {
 }
 
 #[test]
+fn garbage_as_long_as_the_ring_is_judged_once() {
+    for place in 0..8 {
+        let bridge = bridge(1, 8, 8);
+        begin_ring(&bridge, place * 64);
+        let mut end = BridgeEnd::new(bridge);
+        let mut ring = bridge.register(&registration(false)).unwrap();
+        bridge.ring_words().tail.store(place * 64 + 8 * 64, Ordering::Relaxed);
+        bridge.ring_words().cells.header(place * 64).store(7, Ordering::Relaxed);
+        let garbage: Vec<u32> = (0..3).map(|_| end.drain_ring(9, |_, _| Take::Next).garbage).collect();
+        assert_eq!(garbage, [1, 0, 0], "place {place}");
+        ring.send(3, &[1, 2]).unwrap();
+        assert_eq!(drain(&mut end, 9).0.len(), 1, "place {place}");
+    }
+}
+
+#[test]
 fn a_closed_lane_tells_its_producer_and_is_sound_for_the_next() {
     let bridge = bridge(1, 8, 8);
     let mut end = BridgeEnd::new(bridge);

@@ -249,7 +249,7 @@ impl Interest {
     fn subscribe(&mut self, seat: u32, nodes: &[u8]) -> Result<(), Refusal> {
         // A node that stands twice counts twice here: the bound is then refused a little early, never passed.
         let new = nodes_of(nodes).filter(|node| self.table.find(seat, *node).is_none()).count() as u32;
-        if new > self.table.free() || new > self.config.session_max.saturating_sub(self.table.count(seat)) {
+        if !self.table.has_room(seat, new, self.config.session_max) {
             return Err((Status::Overloaded, nodes_of(nodes).next().unwrap_or(0)));
         }
         for node in nodes_of(nodes) {

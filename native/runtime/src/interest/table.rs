@@ -35,6 +35,8 @@ struct Seat {
     /// Its first subscription, + 1.
     first: u32,
     count: u32,
+    /// Its entries: the subscriptions that it has, and ended ones that its sender has not given back.
+    entries: u32,
     grants: Grants,
 }
 
@@ -104,6 +106,16 @@ impl Table {
     /// Subscriptions that can be begun.
     pub(super) fn free(&self) -> u32 {
         self.free.len() as u32
+    }
+
+    /// Whether a session may begin this many more. An ended subscription keeps its entry until the sender lets go of it, so
+    /// one that ends and begins all the time while its sender is held up is refused at twice its bound: it must not take
+    /// the entries of all others.
+    pub(super) fn has_room(&self, seat: u32, new: u32, session_max: u32) -> bool {
+        let seat = &self.seats[seat as usize];
+        new <= self.free()
+            && new <= session_max.saturating_sub(seat.count)
+            && new <= session_max.saturating_mul(2).saturating_sub(seat.entries)
     }
 
     /// The seat of a session, a new one if it has none; `None` where all are taken.
@@ -206,6 +218,7 @@ impl Table {
         let place = &mut self.seats[seat as usize];
         place.first = entry + 1;
         place.count += 1;
+        place.entries += 1;
         self.live += 1;
         self.mark(entry);
     }
@@ -233,7 +246,7 @@ impl Table {
         }
         self.live -= 1;
         if self.fanout.subscriptions().end(entry) {
-            self.free.push(entry);
+            give(&mut self.free, &mut self.seats, &self.links, entry);
         }
     }
 
@@ -296,10 +309,7 @@ impl Table {
     /// Takes back the entries that senders gave back, and all that sessions have whose senders ended; whether there was
     /// such a session.
     pub(super) fn tidy(&mut self) -> bool {
-        let free = &mut self.free;
-        if self.fanout.subscriptions().has_returned() {
-            self.fanout.subscriptions().take_returned(|entry| free.push(entry));
-        }
+        self.take_returned();
         if !self.fanout.has_left() {
             return false;
         }
@@ -308,15 +318,31 @@ impl Table {
         true
     }
 
+    fn take_returned(&mut self) {
+        let Table { fanout, links, seats, free, .. } = self;
+        if fanout.subscriptions().has_returned() {
+            fanout.subscriptions().take_returned(|entry| give(free, seats, links, entry));
+        }
+    }
+
     fn vacate(&mut self, outbox: &Outbox) {
-        let free = &mut self.free;
-        self.fanout.subscriptions().abandon(outbox.list(), |entry| free.push(entry));
+        let Table { fanout, links, seats, free, .. } = self;
+        fanout.subscriptions().abandon(outbox.list(), |entry| give(free, seats, links, entry));
         let Some(seat) = outbox.seat().checked_sub(1) else { return };
         self.end_where(seat, |_| true);
+        // What its sender gave back at last is counted off here, not at whoever has the seat next.
+        self.take_returned();
         outbox.set_seat(NONE);
         self.seats[seat as usize] = Seat::default();
         self.free_seats.push(seat);
     }
+}
+
+/// An entry is free, and no longer its session's.
+fn give(free: &mut Vec<u32>, seats: &mut [Seat], links: &[Links], entry: u32) {
+    let seat = &mut seats[links[entry as usize].seat as usize];
+    seat.entries = seat.entries.saturating_sub(1);
+    free.push(entry);
 }
 
 #[cfg(test)]

@@ -114,3 +114,27 @@ fn without_subscriptions_there_is_room_for_nobody() {
     let mut table = Table::new(sizes, fanout.clone(), 1).unwrap();
     assert_eq!((table.free(), table.live(), table.seat(fanout.outbox(1))), (0, 0, None));
 }
+
+#[test]
+fn a_session_whose_sender_takes_nothing_cannot_use_up_the_entries_of_others() {
+    const SESSION_MAX: u32 = 8;
+    let mut table = table(9);
+    let outboxes: Vec<_> = (0..2).map(|session| table.fanout().outbox(session + 1)).collect();
+    let seats: Vec<_> = outboxes.iter().map(|outbox| table.seat(Arc::clone(outbox)).unwrap()).collect();
+    let mut begun = 0;
+    while begun < SUBSCRIPTIONS && table.has_room(seats[0], 1, SESSION_MAX) {
+        table.begin(seats[0], 3);
+        let entry = table.find(seats[0], 3).unwrap();
+        table.end(entry);
+        table.tidy();
+        begun += 1;
+    }
+    assert_eq!(begun, 2 * SESSION_MAX, "refused at twice its bound");
+    assert_eq!(table.free(), SUBSCRIPTIONS - 2 * SESSION_MAX);
+    assert!(table.has_room(seats[1], SESSION_MAX, SESSION_MAX), "others still subscribe");
+    assert!(take_news(&table, &outboxes[0]).is_empty());
+    table.tidy();
+    assert_eq!(table.free(), SUBSCRIPTIONS);
+    assert!(table.has_room(seats[0], SESSION_MAX, SESSION_MAX), "its sender came");
+    assert!(!table.has_room(seats[0], SESSION_MAX + 1, SESSION_MAX));
+}

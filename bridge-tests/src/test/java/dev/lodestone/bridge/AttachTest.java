@@ -10,6 +10,7 @@ import dev.lodestone.AttachException;
 import dev.lodestone.AttachException.Reason;
 import dev.lodestone.AttachMode;
 import dev.lodestone.AttachedEngine;
+import dev.lodestone.Commands;
 import dev.lodestone.Counter;
 import dev.lodestone.Engine;
 import dev.lodestone.EngineClosedException;
@@ -239,6 +240,30 @@ class AttachTest {
                 assertFalse(attached.isAlive());
                 assertEquals(EngineState.GONE, attached.state());
                 assertEquals(engine.commit(), attached.commit());
+            }
+        }
+    }
+
+    /** No engine makes such lanes. A record must not pass their end, whatever the head says of the room. */
+    @Test
+    void aLaneOfTwoCellsHasNoRoomForALongRecord() throws Exception {
+        final int sections = 64;
+        final int lanes = 8;
+        final int controlBytes = 512;
+        try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file").set("bridge.lanes", "1")
+                .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
+            ByteBuffer header = ByteBuffer.wrap(Files.readAllBytes(regionOf(engine))).order(ByteOrder.LITTLE_ENDIAN);
+            int entry = sections;
+            while (header.getInt(entry) != lanes) {
+                entry += 32;
+            }
+            long lane = header.getLong(entry + 8);
+            Path copy = changed(engine, entry, (controlBytes + 128L) << 32 | lanes);
+            word(copy, lane + 256, header.getLong((int) lane + 128) + (1L << 40));
+            try (Locked _ = Locked.of(copy); AttachedEngine attached = Engine.attach(copy);
+                    Commands commands = attached.commands()) {
+                assertTrue(commands.hasLane());
+                assertEquals(Commands.FULL, commands.tryMove(1, 2, 3, 0, new byte[232], 0, 232));
             }
         }
     }

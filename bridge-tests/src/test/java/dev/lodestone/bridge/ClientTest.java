@@ -27,6 +27,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -41,6 +42,8 @@ class ClientTest {
 
     @TempDir
     private Path folder;
+
+    private final List<CompletableFuture<NodeState>> late = new ArrayList<>();
 
     static ClientConfig.Builder to(Engine engine) {
         return ClientConfig.to("127.0.0.1:" + engine.quicAddress().getPort()).trustPem(engine.certificatePem());
@@ -176,6 +179,63 @@ class ClientTest {
             assertTrue(thrown.get().getMessage().contains("async"), String.valueOf(thrown.get()));
             get(client.readAsync(1).thenRunAsync(client::close));
             assertThrows(ClientClosedException.class, () -> client.read(1));
+        }
+    }
+
+    @Test
+    void aCloseInACallbackLosesNoAnswerAndAnyWaitIsOne() {
+        try (Engine engine = Engines.open()) {
+            boolean closedOnFetcher = false;
+            while (!closedOnFetcher) {
+                LodestoneClient client = LodestoneClient.open(to(engine).build());
+                AtomicReference<Boolean> onFetcher = new AtomicReference<>();
+                CompletableFuture<Void> closed = client.readAsync(1).thenAccept(_ -> {
+                    onFetcher.set(Thread.currentThread().getName().equals("lodestone-client-answers"));
+                    List<CompletableFuture<NodeState>> behind = new ArrayList<>();
+                    for (int count = 0; count < 100; count++) {
+                        behind.add(client.readAsync(2));
+                    }
+                    client.close(Duration.ofSeconds(Long.MAX_VALUE));
+                    late.addAll(behind);
+                });
+                get(closed);
+                late.forEach(ClientTest::get);
+                assertEquals(100, late.size());
+                late.clear();
+                closedOnFetcher = onFetcher.get();
+                assertThrows(ClientClosedException.class, () -> client.read(1));
+                client.close(Duration.ofSeconds(Long.MIN_VALUE));
+            }
+        }
+    }
+
+    @Test
+    void aCallbackThatNeverReturnsHoldsUpNoClose() throws InterruptedException {
+        try (Engine engine = Engines.open()) {
+            CountDownLatch end = new CountDownLatch(1);
+            LodestoneClient client = LodestoneClient.open(to(engine).build());
+            CountDownLatch held = new CountDownLatch(1);
+            while (held.getCount() > 0) {
+                client.readAsync(1).thenRun(() -> {
+                    if (Thread.currentThread().getName().equals("lodestone-client-answers")) {
+                        held.countDown();
+                        awaitQuietly(end);
+                    }
+                });
+                held.await(10, TimeUnit.MILLISECONDS);
+            }
+            CompletableFuture<NodeState> behind = client.readAsync(2);
+            client.close(Duration.ZERO);
+            end.countDown();
+            assertInstanceOf(ClientClosedException.class, failureOf(behind));
+        }
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -98,6 +98,35 @@ class LogsTest {
     }
 
     @Test
+    void aLoggerThatThrowsLosesThatRecordAlone() {
+        Handler broken = new Handler() {
+            @Override
+            public void publish(LogRecord record) {
+                if (record.getMessage().contains("rolled back")) {
+                    throw new IllegalStateException("a handler of the application");
+                }
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        };
+        NATIVE.addHandler(broken);
+        try (Kept kept = new Kept()) {
+            Engine engine = Engines.open();
+            Engines.move(engine, 1, 2, 3);
+            engine.rollback(0);
+            engine.close();
+            assertTrue(kept.has("runtime::engine: closed"), () -> "" + kept.records.size());
+            assertFalse(kept.has("runtime::writer: rolled back"));
+        } finally {
+            NATIVE.removeHandler(broken);
+        }
+    }
+
+    @Test
     void aFailureIsAnErrorInTheLog() {
         try (Kept kept = new Kept(); Engine engine = Engine.open(Engines.small().set("testing.panic_at_revision", 1).build())) {
             assertThrows(RuntimeException.class, () -> Engines.move(engine, 1, 2, 3));

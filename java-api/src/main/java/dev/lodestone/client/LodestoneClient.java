@@ -211,7 +211,10 @@ public final class LodestoneClient implements AutoCloseable {
      * Takes no more requests, waits for the answers of those under way, and ends the session. What is not answered in time
      * fails with {@link ClientClosedException}. A second close does nothing.
      *
-     * @param wait how long to wait; zero: what is under way may be lost
+     * <p>Every future is complete then, unless there is no executor and a callback holds up the client's thread for longer
+     * than this wait and one second, or this is called in such a callback: the rest completes once the callback has returned.
+     *
+     * @param wait how long to wait, at most 24 days; zero or less: what is under way may be lost
      */
     public void close(Duration wait) {
         client.close(Objects.requireNonNull(wait, "wait"));

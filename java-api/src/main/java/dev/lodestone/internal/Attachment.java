@@ -240,14 +240,21 @@ public final class Attachment implements RegionOwner, AutoCloseable {
 
     /**
      * Puts zero pages in the place of the mapping, and so lets its memory go; says of producers that are not closed that they
-     * leave. A second time does nothing.
+     * leave. Where the system refuses that, the memory stays until this process ends, and so do the producers; the region is
+     * closed all the same. A second time does nothing.
      */
     @Override
     public void close() {
         if (released.compareAndSet(false, true)) {
             synchronized (region.producersHere()) {
-                SystemCalls.replaceByZeros(base, bytes);
-                sayThatTheyLeave(List.copyOf(region.producersHere()));
+                region.shut();
+                if (SystemCalls.replaceByZeros(base, bytes)) {
+                    sayThatTheyLeave(List.copyOf(region.producersHere()));
+                } else {
+                    // They may still be writing there: the engine must not take their claims for given up.
+                    LOGGER.log(Level.WARNING, "the memory of {0} stays mapped until this process ends, as do its {1} producers"
+                            + " of commands: the system refused to replace it", path, region.producersHere().size());
+                }
                 region.producersHere().clear();
             }
             lock.close();

@@ -9,6 +9,7 @@ import dev.lodestone.Route;
 import dev.lodestone.RouteException;
 import dev.lodestone.StateHash;
 import dev.lodestone.Status;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 
 /**
  * Calls to the engine of another process: routes, rollbacks, hashes, watches, through the ring and back through reply areas.
@@ -69,19 +71,38 @@ public final class Calls implements AutoCloseable {
     public NativeRoutes.Answer route(int source, int target, Duration timeout) {
         long waitNs = (timeout.compareTo(WAIT_MAX) > 0 ? WAIT_MAX : timeout).toNanos();
         Caller caller = ask(ROUTE, Integer.toUnsignedLong(source) | (long) target << Integer.SIZE, waitNs);
+        return read(caller, this::route);
+    }
+
+    private NativeRoutes.Answer route(Caller caller) {
+        Status status = caller.status();
+        if (status == Status.OVERLOADED || status == Status.SHUTTING_DOWN) {
+            throw refusal(status);
+        }
+        int[] nodes = status == Status.OK ? caller.list() : new int[0];
+        long total = caller.word(2);
+        if (status == Status.OK && total < nodes.length) {
+            throw region.damaged("a route of " + total + " nodes of which " + nodes.length + " are listed");
+        }
+        return new NativeRoutes.Answer(status, status == Status.OK
+                ? new Route(caller.word(0), caller.word(1), total, caller.word(3), nodes)
+                : new Route(0, Route.NO_PATH, 0, 0, nodes));
+    }
+
+    /**
+     * Reads a reply and gives the caller back. A close that came in between put zero pages in the reply's place, and what was
+     * read there, an answer or the reason of a refusal, is none: so the region must still be open behind the last word.
+     */
+    private <T> T read(Caller caller, Function<Caller, T> reading) {
         try {
-            Status status = caller.status();
-            if (status == Status.OVERLOADED || status == Status.SHUTTING_DOWN) {
-                throw refusal(status);
-            }
-            int[] nodes = status == Status.OK ? caller.list() : new int[0];
-            long total = caller.word(2);
-            if (status == Status.OK && total < nodes.length) {
-                throw region.damaged("a route of " + total + " nodes of which " + nodes.length + " are listed");
-            }
-            return new NativeRoutes.Answer(status, status == Status.OK
-                    ? new Route(caller.word(0), caller.word(1), total, caller.word(3), nodes)
-                    : new Route(0, Route.NO_PATH, 0, 0, nodes));
+            T answer = reading.apply(caller);
+            requireStillOpen();
+            return answer;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        } catch (EngineException refused) {
+            region.requireOpen();
+            throw refused;
         } finally {
             giveBack(caller);
         }
@@ -95,16 +116,13 @@ public final class Calls implements AutoCloseable {
      * @throws EngineException with {@link Status#TIMEOUT} or {@link Status#INTERRUPTED} when that is not known
      */
     public RollbackReport rollback(long revision) {
-        Caller caller = ask(ROLLBACK, revision, TIMEOUT.toNanos());
-        try {
+        return read(ask(ROLLBACK, revision, TIMEOUT.toNanos()), caller -> {
             requireInWindow(caller, revision);
             long from = caller.word(0);
             long to = caller.word(1);
             return new RollbackReport(from, to, from - to, caller.word(2), Duration.ofNanos(caller.word(3)),
                     new StateHash(caller.word(4), caller.word(5)), caller.word(6), caller.word(7), caller.word(8) != 0);
-        } finally {
-            giveBack(caller);
-        }
+        });
     }
 
     /**
@@ -114,13 +132,10 @@ public final class Calls implements AutoCloseable {
      * @return the hash recorded with it
      */
     public StateHash hash(long revision) {
-        Caller caller = ask(HASH, revision, TIMEOUT.toNanos());
-        try {
+        return read(ask(HASH, revision, TIMEOUT.toNanos()), caller -> {
             requireInWindow(caller, revision);
             return new StateHash(caller.word(1), caller.word(2));
-        } finally {
-            giveBack(caller);
-        }
+        });
     }
 
     private void requireInWindow(Caller caller, long revision) {
@@ -181,15 +196,29 @@ public final class Calls implements AutoCloseable {
         }
     }
 
-    /** A call whose reply is one word. */
+    /** A call whose reply is one word; allocates nothing. */
     private long word(long kind, long argument) {
         Caller caller = ask(kind, argument, TIMEOUT.toNanos());
+        // As in read(), without an object for the word.
         try {
             requireOk(caller);
-            return caller.word(0);
+            long word = caller.word(0);
+            requireStillOpen();
+            return word;
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        } catch (EngineException refused) {
+            region.requireOpen();
+            throw refused;
         } finally {
             giveBack(caller);
         }
+    }
+
+    private void requireStillOpen() {
+        // The look comes after the reads.
+        VarHandle.acquireFence();
+        region.requireOpen();
     }
 
     static void requireOk(Caller caller) {

@@ -117,7 +117,8 @@ public final class CommandRing {
      */
     public long claimOne(long bodyBytes) {
         long span = spanOf(bodyBytes);
-        if (!(lane ? claimInLane(span) : claimInRing(span))) {
+        // A lane of a few cells, which no engine makes, has no room for it, whatever its head says.
+        if (span > claimBytesMax || !(lane ? claimInLane(span) : claimInRing(span))) {
             producer.countFull();
             return 0;
         }

@@ -54,7 +54,7 @@ public final class LogForwarder implements AutoCloseable {
             }
         } catch (EngineException gone) {
             // Closed: what there was has been taken, or the close did not wait any longer.
-            LOGGER.log(Level.TRACE, "the engine's log has ended", gone);
+            log(Level.TRACE, "the engine's log has ended", gone);
         }
     }
 
@@ -64,7 +64,7 @@ public final class LogForwarder implements AutoCloseable {
             long missed = reader.missed() - missedTold;
             if (missed > 0) {
                 missedTold += missed;
-                LOGGER.log(Level.WARNING, "{0} log records were overwritten before they could be forwarded", missed);
+                log(Level.WARNING, missed + " log records were overwritten before they could be forwarded", null);
             }
             LogLayout.tellTaken(region, reader.position());
         }
@@ -72,8 +72,30 @@ public final class LogForwarder implements AutoCloseable {
     }
 
     private static void tell(Level level, long position, LogReader record) {
-        if (LOGGER.isLoggable(level)) {
-            LOGGER.log(level, text(record));
+        if (isLoggable(level)) {
+            log(level, text(record), null);
+        }
+    }
+
+    /** A logger of the application that throws loses that record, not those behind it. */
+    private static boolean isLoggable(Level level) {
+        try {
+            return LOGGER.isLoggable(level);
+        } catch (RuntimeException broken) {
+            return false;
+        }
+    }
+
+    private static void log(Level level, String text, Throwable thrown) {
+        try {
+            if (thrown == null) {
+                LOGGER.log(level, text);
+            } else {
+                LOGGER.log(level, text, thrown);
+            }
+        } catch (RuntimeException broken) {
+            // There is nowhere else to tell it.
+            return;
         }
     }
 

@@ -49,6 +49,11 @@ public final class NativeClient {
     /** Longest wait of one call; then the client is looked at again. */
     private static final long FETCH_WAIT_MS = 200;
 
+    /** Longest wait of a close. */
+    private static final long WAIT_MAX_MS = Integer.MAX_VALUE;
+    /** How much longer the close waits for the fetcher than for answers. */
+    private static final long FETCHER_GRACE_MS = 1_000;
+
     private static final int PAYLOAD_OFFSET = 24;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -96,6 +101,8 @@ public final class NativeClient {
     private final Thread fetcher;
     private volatile ClientException end;
     private volatile boolean closing;
+    /** The client was closed on the fetcher, which gives it back once it has fetched everything. */
+    private volatile boolean fetcherFrees;
 
     private NativeClient(long handle, int inFlightMax, Executor executor) {
         this.handle = handle;
@@ -292,8 +299,8 @@ public final class NativeClient {
     private void complete(Runnable completion) {
         try {
             executor.execute(completion);
-        } catch (RuntimeException refused) {
-            // An executor that was shut down must not leave whoever waits for ever.
+        } catch (RuntimeException | Error refused) {
+            // An executor that was shut down, or finds no memory for a thread, must not leave whoever waits for ever.
             completion.run();
         }
     }
@@ -336,6 +343,9 @@ public final class NativeClient {
                 end = new ClientException(Status.INTERNAL, "the client's thread has failed", "close it and open a new one", null);
             }
             failAll();
+            if (fetcherFrees) {
+                Lodestone.lodestone_client_free(handle, MemorySegment.NULL);
+            }
         }
     }
 
@@ -446,27 +456,44 @@ public final class NativeClient {
     }
 
     /**
-     * Ends the client; a second time does nothing.
+     * Ends the client; a second time does nothing. The futures of all requests are complete when it returns, with two
+     * exceptions. A callback that holds up the fetcher for longer than the wait and a second is not waited for any more, and
+     * what was not fetched by then fails with {@link ClientClosedException} once the callback returns. And on the fetcher
+     * itself, that is in such a callback, the other futures complete after it.
      *
-     * @param wait how long to wait for answers
+     * @param wait how long to wait for answers; less than 0 is none, more than 24 days is 24 days
      */
     public void close(Duration wait) {
+        long waitMs = wholeMs(wait);
         closing = true;
-        Lodestone.lodestone_client_close(handle, Math.clamp(wait.toMillis(), 0, Integer.MAX_VALUE), MemorySegment.NULL);
-        if (Thread.currentThread() != fetcher) {
-            awaitFetcher();
+        Lodestone.lodestone_client_close(handle, waitMs, MemorySegment.NULL);
+        if (Thread.currentThread() == fetcher) {
+            fetcherFrees = true;
+            return;
         }
+        awaitFetcher(waitMs + FETCHER_GRACE_MS);
+        // Also when the fetcher is held up: its next call finds a number that is no client's, and it ends.
         Lodestone.lodestone_client_free(handle, MemorySegment.NULL);
     }
 
-    private void awaitFetcher() {
+    private static long wholeMs(Duration wait) {
+        if (wait.isNegative()) {
+            return 0;
+        }
+        return wait.getSeconds() >= WAIT_MAX_MS / 1_000 ? WAIT_MAX_MS : wait.toMillis();
+    }
+
+    private void awaitFetcher(long waitMs) {
+        long begun = System.nanoTime();
+        long leftNs = TimeUnit.MILLISECONDS.toNanos(waitMs);
         boolean interrupted = false;
-        while (fetcher.isAlive()) {
+        while (leftNs > 0 && fetcher.isAlive()) {
             try {
-                fetcher.join();
+                fetcher.join(Duration.ofNanos(leftNs));
             } catch (InterruptedException again) {
                 interrupted = true;
             }
+            leftNs = TimeUnit.MILLISECONDS.toNanos(waitMs) - (System.nanoTime() - begun);
         }
         if (interrupted) {
             Thread.currentThread().interrupt();

@@ -72,6 +72,7 @@ public final class Region {
     private final RegionOwner owner;
     private final List<Producer> producersHere = new ArrayList<>();
     private volatile boolean lost;
+    private volatile boolean shut;
 
     /**
      * Looks at the region of an engine in this process and checks that it is one.
@@ -388,11 +389,16 @@ public final class Region {
      */
     public boolean isOpen() {
         try {
-            return Words.acquire(base + AT_GENERATION) == generation;
+            return !shut && Words.acquire(base + AT_GENERATION) == generation;
         } catch (InternalError fault) {
             fault(fault);
             return false;
         }
+    }
+
+    /** From now on it counts as closed, whatever its memory holds. */
+    void shut() {
+        shut = true;
     }
 
     /**
