@@ -2,7 +2,6 @@ package dev.lodestone.cli;
 
 import dev.lodestone.AttachedEngine;
 import dev.lodestone.Counter;
-import dev.lodestone.EngineClosedException;
 import dev.lodestone.EventReader;
 import java.io.PrintWriter;
 import java.time.Duration;
@@ -27,7 +26,6 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {"  lodestone events", "  lodestone events --follow --json", "  lodestone events --from 120000 --follow"})
 final class EventsCommand implements Callable<Integer> {
-    private static final int POLL_MAX = 1_024;
     private static final Duration PAUSE = Duration.ofMillis(20);
 
     @Mixin
@@ -45,29 +43,13 @@ final class EventsCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    private long missedTold;
-
     @Override
     public Integer call() throws InterruptedException {
-        PrintWriter out = spec.commandLine().getOut();
         try (AttachedEngine engine = target.attach()) {
             long published = engine.metrics().counter(Counter.EVENTS_PUBLISHED);
             EventReader reader = reader(engine, published);
-            try {
-                do {
-                    // No more than was there at first: an engine may publish as fast as anybody prints.
-                    drain(reader, published, out);
-                    if (!follow || out.checkError()) {
-                        return Exit.FINE;
-                    }
-                    published = Long.MAX_VALUE;
-                } while (!engine.awaitEnd(PAUSE));
-                drain(reader, published, out);
-            } catch (EngineClosedException closed) {
-                // What was published before the close has been printed as far as it was seen.
-                return Target.tellEnd(engine, spec.commandLine().getErr());
-            }
-            return Target.tellEnd(engine, spec.commandLine().getErr());
+            Follower follower = new Follower(spec.commandLine(), json, "events");
+            return follower.print(engine, new Printing(reader, follower), published, follow, PAUSE);
         }
     }
 
@@ -83,23 +65,34 @@ final class EventsCommand implements Callable<Integer> {
         }
     }
 
-    private void drain(EventReader reader, long end, PrintWriter out) {
-        int taken;
-        do {
-            taken = reader.poll((type, session, position, body) -> {
-                tellMissed(reader.missed(), out);
+    /** Prints what the reader hands over. */
+    private final class Printing implements Follower.Source {
+        private final EventReader reader;
+        private final Follower follower;
+        private final PrintWriter out = spec.commandLine().getOut();
+
+        Printing(EventReader reader, Follower follower) {
+            this.reader = reader;
+            this.follower = follower;
+        }
+
+        @Override
+        public int poll(int limit) {
+            return reader.poll((type, session, position, body) -> {
+                follower.tellMissed(reader.missed());
                 Map<String, Object> event = EventText.json(type, session, position, body);
                 out.println(json ? Json.text(event) : EventText.line(event));
-            }, Math.clamp(end - reader.position(), 1, POLL_MAX));
-        } while (taken > 0 && reader.position() < end && !out.checkError());
-        tellMissed(reader.missed(), out);
-    }
+            }, limit);
+        }
 
-    private void tellMissed(long missed, PrintWriter out) {
-        long fresh = missed - missedTold;
-        if (fresh > 0) {
-            missedTold = missed;
-            out.println(json ? Json.text(Map.of("missed", fresh)) : "missed " + Texts.number(fresh) + " events");
+        @Override
+        public long position() {
+            return reader.position();
+        }
+
+        @Override
+        public long missed() {
+            return reader.missed();
         }
     }
 }

@@ -1,7 +1,6 @@
 package dev.lodestone.cli;
 
 import dev.lodestone.AttachedEngine;
-import dev.lodestone.EngineClosedException;
 import dev.lodestone.LogReader;
 import java.io.PrintWriter;
 import java.lang.System.Logger.Level;
@@ -29,7 +28,6 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {"  lodestone logs", "  lodestone logs --follow --level warning", "  lodestone logs --from 200 --json"})
 final class LogsCommand implements Callable<Integer> {
-    private static final int POLL_MAX = 1_024;
     private static final Duration PAUSE = Duration.ofMillis(100);
     private static final String UNPRINTABLE = "[\\p{Cc}\\u2028\\u2029]";
 
@@ -55,29 +53,13 @@ final class LogsCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    private long missedTold;
-
     @Override
     public Integer call() throws InterruptedException {
-        PrintWriter out = spec.commandLine().getOut();
         try (AttachedEngine engine = target.attach()) {
-            // No more than there is at first: an engine may write as fast as anybody prints.
             long end = engine.logs().position();
             LogReader reader = reader(engine, end);
-            try {
-                do {
-                    drain(reader, end, out);
-                    if (!follow || out.checkError()) {
-                        return Exit.FINE;
-                    }
-                    end = Long.MAX_VALUE;
-                } while (!engine.awaitEnd(PAUSE));
-                drain(reader, end, out);
-            } catch (EngineClosedException closed) {
-                // What was written before the close has been printed as far as it was seen.
-                return Target.tellEnd(engine, spec.commandLine().getErr());
-            }
-            return Target.tellEnd(engine, spec.commandLine().getErr());
+            Follower follower = new Follower(spec.commandLine(), json, "records");
+            return follower.print(engine, new Printing(reader, follower), end, follow, PAUSE);
         }
     }
 
@@ -93,17 +75,36 @@ final class LogsCommand implements Callable<Integer> {
         }
     }
 
-    private void drain(LogReader reader, long end, PrintWriter out) {
-        int taken;
-        do {
-            taken = reader.poll((recordLevel, position, record) -> {
-                tellMissed(reader.missed(), out);
+    /** Prints what the reader hands over. */
+    private final class Printing implements Follower.Source {
+        private final LogReader reader;
+        private final Follower follower;
+        private final PrintWriter out = spec.commandLine().getOut();
+
+        Printing(LogReader reader, Follower follower) {
+            this.reader = reader;
+            this.follower = follower;
+        }
+
+        @Override
+        public int poll(int limit) {
+            return reader.poll((recordLevel, position, record) -> {
+                follower.tellMissed(reader.missed());
                 if (recordLevel.getSeverity() >= level.getSeverity()) {
                     out.println(json ? json(recordLevel, position, record) : line(recordLevel, record));
                 }
-            }, Math.clamp(end - reader.position(), 1, POLL_MAX));
-        } while (taken > 0 && reader.position() < end && !out.checkError());
-        tellMissed(reader.missed(), out);
+            }, limit);
+        }
+
+        @Override
+        public long position() {
+            return reader.position();
+        }
+
+        @Override
+        public long missed() {
+            return reader.missed();
+        }
     }
 
     private static String line(Level level, LogReader record) {
@@ -125,13 +126,5 @@ final class LogsCommand implements Callable<Integer> {
         object.put("thread", record.threadName());
         object.put("thread_id", Integer.toUnsignedLong(record.threadId()));
         return Json.text(object);
-    }
-
-    private void tellMissed(long missed, PrintWriter out) {
-        long fresh = missed - missedTold;
-        if (fresh > 0) {
-            missedTold = missed;
-            out.println(json ? Json.text(Map.of("missed", fresh)) : "missed " + Texts.number(fresh) + " records");
-        }
     }
 }
