@@ -48,9 +48,8 @@ public final class AttachedProducer {
     /**
      * Attaches to the engine of the first argument and produces moves of the node that the third one names; the fourth is the
      * file in which it tells how far it is. The second is {@code lane}, {@code ring}, or {@code hold}: claims in the ring, prints
-     * {@code held}, and goes on when a line comes; or {@code step}: prints {@code here}, and sends two moves through the ring when a
-     * line comes. When the engine is gone it prints {@code gone}, and with the next line
-     * attaches anew.
+     * {@code held}, and goes on when a line comes; or {@code step}: prints {@code here}, and sends two moves through the ring
+     * when a line comes. When the engine is gone it prints {@code gone}, and with the next line attaches anew.
      *
      * @param arguments region, role, node, file
      * @throws IOException when the file cannot be mapped

@@ -12,7 +12,8 @@ import java.util.List;
 
 /**
  * What became of the records of one kind of processes that are killed, counted by comparing what came with what they had
- * committed. Counts are told before they are judged: printed, and added as a line of JSON to the file {@code lodestone.kills.file}.
+ * committed. Counts are told before they are judged: printed, and added as a line of JSON to the file that
+ * {@code lodestone.kills.file} names.
  */
 final class Kills {
     private static final String FILE = System.getProperty("lodestone.kills.file");

@@ -79,8 +79,8 @@ public final class SystemCalls {
     }
 
     /**
-     * Maps a part of a file, shared, at a place that is its own: {@link #replaceByZeros} makes it zero pages again, which lie side
-     * by side with those of other places and count as one mapping to the system, however many there are.
+     * Maps a part of a file, shared, at a place that is its own: {@link #replaceByZeros} makes it zero pages again, which lie
+     * side by side with those of other places and count as one mapping to the system, however many there are.
      *
      * @param descriptor from {@link #open}
      * @param offset first byte, a multiple of 4,096
@@ -90,8 +90,8 @@ public final class SystemCalls {
      */
     public static long map(int descriptor, long offset, long bytes, boolean writable) {
         try {
-            long place = LINUX ? (long) Handles.MMAP.invokeExact(0L, placeBytes(bytes), NOTHING, PRIVATE_ANONYMOUS_NORESERVE, -1, 0L)
-                    : -1;
+            long place = LINUX ? (long) Handles.MMAP.invokeExact(0L, placeBytes(bytes), NOTHING, PRIVATE_ANONYMOUS_NORESERVE,
+                    -1, 0L) : -1;
             if (place < 0) {
                 return -1;
             }

@@ -27,7 +27,7 @@ final class Stage {
     static final long EVENTS = 64;
 
     private static final long PAGE_BYTES = 4_096;
-    /** The replies, which no test uses, lie over everything else: they are the largest section. */
+    /** The replies lie over everything else: they are the largest section, and their first words alone are used. */
     private static final long REPLIES_PAGES = 33;
     private static final long REGION_BYTES = (1 + REPLIES_PAGES) * PAGE_BYTES;
     private static final long MAGIC = 0x314E_5453_4544_4F4CL;
@@ -63,6 +63,8 @@ final class Stage {
     final long[] refusal = new long[2];
     /** Whether somebody woke the engine. Written by the producer's thread. */
     int woken;
+    /** Whether the first producer fell asleep. Written by its thread. */
+    int slept;
 
     private Stage() {
         MemorySegment memory = Arena.global().allocate(REGION_BYTES, PAGE_BYTES);
@@ -122,11 +124,13 @@ final class Stage {
     private Stage renewed() {
         round++;
         woken = 0;
+        slept = 0;
         Words.putLong(region.nodes(), Words.longAt(region.nodes()) & -1L << Integer.SIZE + 1);
         Words.putLong(region.nodes() + Long.BYTES, 0);
         Words.clear(region.slots(), Region.SLOT_BYTES);
         Words.clear(base + AT_COMMIT, 10 * Long.BYTES);
         Words.putOpaqueInt(region.bell(), BridgeLayout.BELL_AWAKE);
+        Words.putOpaqueInt(entry(BridgeLayout.PRODUCER_BELL), BridgeLayout.BELL_AWAKE);
         laneEnd.takeAll();
         ringEnd.takeAll();
         while (producers[0].nextRejection(refusal)) {
@@ -157,11 +161,23 @@ final class Stage {
         return region.producers() + producers[0].entry() * BridgeLayout.PRODUCER_BYTES + offset;
     }
 
+    /**
+     * Address of the first producer's reply area.
+     *
+     * @return the address
+     */
+    long reply() {
+        return region.reply(producers[0].entry());
+    }
+
     /** Puts down what the system would be asked for. */
     private final class Recorder implements Sleeper {
         @Override
         public void sleep(MemorySegment word, int expected, long nanoseconds) {
-            throw new IllegalStateException("no producer of these tests waits");
+            // The system compares once more, and lets nobody sleep whose word was changed.
+            if (Words.opaqueInt(word.address()) == expected) {
+                slept = 1;
+            }
         }
 
         @Override
