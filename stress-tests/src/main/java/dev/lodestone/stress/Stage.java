@@ -35,6 +35,8 @@ final class Stage {
     private static final long RUNNING = 2;
     private static final long AT_COMMIT = 1_024;
 
+    private static final Asleep ASLEEP = new Asleep();
+
     private static final Stage[] ALL = new Stage[STAGES];
     private static final AtomicInteger NEXT = new AtomicInteger();
 
@@ -63,8 +65,6 @@ final class Stage {
     final long[] refusal = new long[2];
     /** Whether somebody woke the engine. Written by the producer's thread. */
     int woken;
-    /** Whether the first producer fell asleep. Written by its thread. */
-    int slept;
 
     private Stage() {
         MemorySegment memory = Arena.global().allocate(REGION_BYTES, PAGE_BYTES);
@@ -124,7 +124,6 @@ final class Stage {
     private Stage renewed() {
         round++;
         woken = 0;
-        slept = 0;
         Words.putLong(region.nodes(), Words.longAt(region.nodes()) & -1L << Integer.SIZE + 1);
         Words.putLong(region.nodes() + Long.BYTES, 0);
         Words.clear(region.slots(), Region.SLOT_BYTES);
@@ -170,13 +169,22 @@ final class Stage {
         return region.reply(producers[0].entry());
     }
 
+    /** Ends the steps of a producer where it falls asleep: the word stays as it is until somebody wakes it. */
+    static final class Asleep extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private Asleep() {
+            super("asleep", null, false, false);
+        }
+    }
+
     /** Puts down what the system would be asked for. */
     private final class Recorder implements Sleeper {
         @Override
         public void sleep(MemorySegment word, int expected, long nanoseconds) {
-            // The system compares once more, and lets nobody sleep whose word was changed.
+            // The system compares once more, and lets nobody sleep whose word was changed. Who sleeps does nothing more.
             if (Words.opaqueInt(word.address()) == expected) {
-                slept = 1;
+                throw ASLEEP;
             }
         }
 
