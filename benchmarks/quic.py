@@ -368,6 +368,8 @@ def measure(bench, group, rounds, kept):
         for number in range(rounds):
             for name in [name for name in names if name in bench.commands and kept.turns.get(name, 0) <= number]:
                 say(f"{group}, round {number + 1} of {rounds}")
+                # How busy the machine was with other things is part of what was found.
+                bench.runs.append({"contender": name, "what": "turn", "load_average_1m": round(os.getloadavg()[0], 2)})
                 try:
                     if name not in servers:
                         servers[name] = Server(bench, name, pinned and (os.cpu_count() or 1) > 1)
