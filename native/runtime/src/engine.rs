@@ -42,7 +42,7 @@ pub(crate) const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
 const SHUTDOWN_TIMEOUT_MS: u64 = 2_000;
 
 /// Longest wait for the text of a failure that just happened.
-const POISON_WAIT_MS: u32 = 1_000;
+const POISON_WAIT_MS: u32 = 10_000;
 
 /// Routes of local threads that may wait beside those of streams.
 const LOCAL_ROUTES_MAX: usize = 256;

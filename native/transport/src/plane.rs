@@ -50,6 +50,7 @@ pub(crate) struct Plane {
     /// Handshakes under way: from the first packet to WELCOME or its refusal.
     pub(crate) handshakes: AtomicU64,
     pub(crate) slow_consumer: Duration,
+    pub(crate) drain: Duration,
     pub(crate) handshake_target: Duration,
     pub(crate) gate: Gate,
     pub(crate) answer_limits: AnswerLimits,

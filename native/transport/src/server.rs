@@ -105,6 +105,7 @@ impl Server {
             address_gate: address_gate(&config),
             handshakes: AtomicU64::new(0),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
+            drain: Duration::from_millis(config.drain_ms),
             handshake_target: Duration::from_millis(config.handshake_target_ms),
             gate,
             answer_limits,

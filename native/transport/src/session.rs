@@ -22,8 +22,6 @@ use crate::token::{Rights, TOKEN_REVOKED};
 
 /// How long the delivery of a CLOSE frame is waited for before the connection is closed.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
-/// How long a session that ends with the server may take until everything accepted is answered and delivered.
-const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// How long a throttled stream may not notice that its connection is over.
 const THROTTLED_LOOK: Duration = Duration::from_secs(1);
 /// Revoked tokens that are remembered: 262,144 take about 6 MiB, and a full set refuses rather than forgets.
@@ -273,9 +271,9 @@ impl Session {
         }
     }
 
-    /// Answers everything accepted, on every stream, and says CLOSE behind it; gives up after [`DRAIN_WAIT`].
+    /// Answers everything accepted, on every stream, and says CLOSE behind it; gives up after the time for that.
     async fn farewell(&self, answers: &StreamAnswers, frame: Vec<u8>) {
-        let delivered = tokio::time::timeout(DRAIN_WAIT, async {
+        let delivered = tokio::time::timeout(self.plane.drain, async {
             // Before reading ends, or the stream would end without it.
             answers.close(frame, true);
             self.drain().await;
