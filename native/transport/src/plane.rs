@@ -64,6 +64,8 @@ pub(crate) struct Plane {
     pub(crate) told: Told,
     /// One place for each connection that is allowed.
     pub(crate) places: Arc<Semaphore>,
+    /// As many, for connections whose tasks have not ended.
+    pub(crate) running: Arc<Semaphore>,
     /// Becomes true when the server ends.
     pub(crate) stopping: watch::Sender<bool>,
 }

@@ -20,7 +20,7 @@ use crate::fanout::Outbox;
 use crate::limits::{AddressLimits, Addresses, Allowance};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource, Told};
-use crate::quic::Endpoint;
+use crate::quic::{Congestion, Endpoint};
 use crate::reset::ResetKey;
 use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code};
 use crate::sink::Batch;
@@ -118,6 +118,7 @@ impl Server {
             sessions: Sessions::new(config.connections_max),
             told: Told::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
+            running: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
         });
         let (endpoint, address) = bind(&config, &identity, handle, &plane)?;
@@ -235,7 +236,7 @@ impl Server {
         self.endpoint.set_server_config(None);
         self.plane.stopping.send_replace(true);
         self.plane.sessions.shut_down();
-        let all_ended = self.plane.places.acquire_many(self.connections_max);
+        let all_ended = self.plane.running.acquire_many(self.connections_max);
         if timeout_at(deadline, all_ended).await.is_err() {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
@@ -357,6 +358,7 @@ fn quic_config(config: &TransportConfig) -> quinn_proto::TransportConfig {
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER_BYTES))
         .datagram_send_buffer_size(DATAGRAM_BUFFER_BYTES)
         .initial_rtt(INITIAL_RTT)
+        .congestion_controller_factory(Arc::new(Congestion::default()))
         // Answers are small, and the probes for larger packets cost a fifth of a handshake's time (measured).
         .mtu_discovery_config(None);
     quic

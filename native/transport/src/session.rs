@@ -11,7 +11,7 @@ use lodestone_memory::{CounterId, Status};
 use quinn_proto::VarInt;
 use tokio::sync::Notify;
 
-use crate::admission::Place;
+use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::fanout::Outbox;
 use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
@@ -87,8 +87,8 @@ pub(crate) struct Session {
     draining: AtomicBool,
     muted: AtomicBool,
     end_wake: Notify,
-    /// The connection's place among those allowed: free again when the last task of the session has ended.
-    _place: Place,
+    /// Until the last task of the session has ended.
+    _running: Running,
 }
 
 impl Session {
@@ -99,7 +99,7 @@ impl Session {
         plane: Arc<Plane>,
         connection: Connection,
         first: StreamAnswers,
-        place: Place,
+        running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
         Session {
@@ -122,7 +122,7 @@ impl Session {
             draining: AtomicBool::new(false),
             muted: AtomicBool::new(false),
             end_wake: Notify::new(),
-            _place: place,
+            _running: running,
         }
     }
 

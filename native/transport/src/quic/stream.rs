@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 
 use quinn_proto::{Chunk, ConnectionError, FinishError, StreamId, VarInt};
 
-use super::connection::{Connection, Wait};
+use super::connection::Connection;
+use super::waiting::Wait;
 
 /// Why a stream cannot be read any further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl RecvStream {
             Err(quinn_proto::ReadError::Blocked) => match &state.error {
                 Some(error) => Poll::Ready(Err(ReadError::Lost(error.clone()))),
                 None => {
-                    state.wait(Wait::Readable(self.id), context);
+                    state.waiting.wait(Wait::Readable(self.id), context);
                     Poll::Pending
                 }
             },
@@ -90,7 +91,7 @@ impl RecvStream {
 impl Drop for RecvStream {
     fn drop(&mut self) {
         let mut state = self.connection.lock();
-        state.forget(Wait::Readable(self.id));
+        state.waiting.forget(Wait::Readable(self.id));
         if state.error.is_some() || self.ended {
             return;
         }
@@ -139,7 +140,7 @@ impl SendStream {
                 Poll::Ready(Ok(written))
             }
             Err(quinn_proto::WriteError::Blocked) => {
-                state.wait(Wait::Writable(self.id), context);
+                state.waiting.wait(Wait::Writable(self.id), context);
                 Poll::Pending
             }
             Err(quinn_proto::WriteError::Stopped(_) | quinn_proto::WriteError::ClosedStream) => {
@@ -174,7 +175,7 @@ impl SendStream {
         if !open {
             return Poll::Ready(());
         }
-        state.wait(Wait::Stopped(self.id), context);
+        state.waiting.wait(Wait::Stopped(self.id), context);
         Poll::Pending
     }
 }
@@ -182,8 +183,8 @@ impl SendStream {
 impl Drop for SendStream {
     fn drop(&mut self) {
         let mut state = self.connection.lock();
-        state.forget(Wait::Writable(self.id));
-        state.forget(Wait::Stopped(self.id));
+        state.waiting.forget(Wait::Writable(self.id));
+        state.waiting.forget(Wait::Stopped(self.id));
         if state.error.is_some() {
             return;
         }
