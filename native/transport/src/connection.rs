@@ -139,6 +139,7 @@ async fn serve(session: &Arc<Session>) -> u16 {
 async fn accept_streams(session: &Arc<Session>) {
     let mut all_granted = false;
     while let Ok((send, receive)) = session.connection.accept_bi().await {
+        session.stream_allowed().await;
         if !all_granted {
             all_granted = true;
             session.connection.set_max_concurrent_bi_streams(stream_limit(session.plane.streams_max).into());

@@ -17,7 +17,7 @@ use crate::answers::AnswerLimits;
 use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig};
 use crate::error::TransportError;
 use crate::fanout::Outbox;
-use crate::limits::{AddressLimits, Addresses, Allowance};
+use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource, Told};
 use crate::quic::{Congestion, Endpoint};
@@ -100,8 +100,7 @@ impl Server {
             nodes_max: config.nodes_max,
             hello_wait: Duration::from_millis(config.handshake_timeout_ms),
             started: Clock::now(),
-            session_moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
-            session_bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+            session_limits: session_limits(&config),
             address_gate: address_gate(&config),
             handshakes: AtomicU64::new(0),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
@@ -256,6 +255,16 @@ impl Drop for Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn session_limits(config: &TransportConfig) -> SessionLimits {
+    let (streams, streams_max) = (config.session_streams_per_second, config.streams_max);
+    SessionLimits {
+        moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
+        bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+        // A client may always open at once all that it was promised.
+        streams: Allowance::with_burst_of(streams, SESSION_BURST, streams_max),
     }
 }
 

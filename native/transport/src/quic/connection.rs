@@ -5,11 +5,12 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quinn_proto::{ConnectionError, ConnectionHandle, Dir, Event, SendDatagramError, StreamEvent, VarInt};
+use tokio::task::coop;
 
 use super::congestion::let_close_pass;
 use super::driver::Shared;
@@ -139,6 +140,17 @@ impl Inner {
     }
 }
 
+/// Polls what may be ready any number of times in a row, because a client sees to it: once the task has had its share of the
+/// worker, it comes back later.
+pub(super) fn within_budget<T>(context: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    let budget = ready!(coop::poll_proceed(context));
+    let polled = poll(context);
+    if polled.is_ready() {
+        budget.made_progress();
+    }
+    polled
+}
+
 /// A handle of a connection; when the last one goes, the connection is closed.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -181,7 +193,7 @@ impl Connection {
 
     /// The next stream that the client opens. One task at a time.
     pub(crate) async fn accept_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
-        let id = poll_fn(|context| {
+        let accept = |context: &mut Context<'_>| {
             let mut state = self.lock();
             match (state.protocol.streams().accept(Dir::Bi), &state.error) {
                 (Some(id), _) => Poll::Ready(Ok(id)),
@@ -191,8 +203,8 @@ impl Connection {
                     Poll::Pending
                 }
             }
-        })
-        .await?;
+        };
+        let id = poll_fn(|context| within_budget(context, accept)).await?;
         Ok((SendStream::new(self.clone(), id), RecvStream::new(self.clone(), id)))
     }
 
@@ -217,7 +229,7 @@ impl Connection {
 
     /// The next datagram. One task at a time.
     pub(crate) async fn read_datagram(&self) -> Result<Bytes, ConnectionError> {
-        poll_fn(|context| {
+        let read = |context: &mut Context<'_>| {
             let mut state = self.lock();
             match (state.protocol.datagrams().recv(), &state.error) {
                 (Some(datagram), _) => Poll::Ready(Ok(datagram)),
@@ -227,8 +239,8 @@ impl Connection {
                     Poll::Pending
                 }
             }
-        })
-        .await
+        };
+        poll_fn(|context| within_budget(context, read)).await
     }
 
     /// A datagram that is here already.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use quinn_proto::{Chunk, ConnectionError, FinishError, StreamId, VarInt};
 
-use super::connection::Connection;
+use super::connection::{Connection, within_budget};
 use super::waiting::Wait;
 
 /// Why a stream cannot be read any further.
@@ -43,7 +43,7 @@ impl RecvStream {
 
     /// The next bytes, at most `bytes_max`; `None` after the client's FIN. One task at a time.
     pub(crate) async fn read_chunk(&mut self, bytes_max: usize) -> Result<Option<Chunk>, ReadError> {
-        poll_fn(|context| self.poll_chunk(context, bytes_max)).await
+        poll_fn(|context| within_budget(context, |context| self.poll_chunk(context, bytes_max))).await
     }
 
     fn poll_chunk(&mut self, context: &Context<'_>, bytes_max: usize) -> Poll<Result<Option<Chunk>, ReadError>> {
@@ -116,7 +116,7 @@ impl SendStream {
 
     /// Hands over the start of `bytes`, at least one; waits while the client or the path takes none.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<usize, WriteError> {
-        poll_fn(|context| self.poll_write(context, bytes)).await
+        poll_fn(|context| within_budget(context, |context| self.poll_write(context, bytes))).await
     }
 
     /// Hands over all bytes.
