@@ -15,6 +15,10 @@ use crate::sink::{AnswerSink, Batch};
 /// Most bytes taken from QUIC at once; more than a packet brings, so that a chunk is never cut for it.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
+/// Frames that are taken one after the other before others have the worker: some 100 us of it. A client whose frames keep
+/// coming would hold it otherwise.
+pub(crate) const FRAMES_PER_TURN: u32 = 256;
+
 /// Why a stream is not read any further.
 enum Stop {
     /// FIN or RESET_STREAM: what was admitted is answered, then the server's side ends too.
@@ -39,12 +43,14 @@ pub(crate) struct Ingress {
     answers: Arc<StreamAnswers>,
     counter: u64,
     page: Option<Page>,
+    /// Frames that may be taken before others have the worker.
+    turn_frames: u32,
 }
 
 impl Ingress {
     /// `counter` is that of the next frame: 1 after HELLO, 0 on every other stream.
     pub(crate) fn new(session: Arc<Session>, answers: Arc<StreamAnswers>, counter: u64) -> Ingress {
-        Ingress { session, answers, counter, page: None }
+        Ingress { session, answers, counter, page: None, turn_frames: FRAMES_PER_TURN }
     }
 
     /// Reads until the stream or the session ends.
@@ -116,6 +122,12 @@ impl Ingress {
                     }
                     self.reserve(&frame).await?;
                     self.push(&frame).await?;
+                    self.turn_frames -= 1;
+                    if self.turn_frames == 0 {
+                        self.turn_frames = FRAMES_PER_TURN;
+                        self.flush().await?;
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Ok(None) => return Ok(()),
                 Err(fault) => return Err(Stop::Fault(fault)),

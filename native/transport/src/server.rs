@@ -17,12 +17,13 @@ use crate::answers::AnswerLimits;
 use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig};
 use crate::error::TransportError;
 use crate::fanout::Outbox;
-use crate::limits::{AddressLimits, Addresses, Allowance};
+use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource, Told};
-use crate::quic::Endpoint;
-use crate::reset::ResetKey;
-use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code};
+use crate::quic::{Congestion, Endpoint};
+use crate::revocations::{RevocationsFile, RevokeError};
+use crate::server_keys::{ServerId, ServerKeys};
+use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code, now_unix_ms};
 use crate::sink::Batch;
 use crate::tls::Identity;
 use crate::token::{Gate, Verifier};
@@ -89,6 +90,8 @@ impl Server {
         config.check()?;
         let gate = Gate::new(&config.auth)?;
         let identity = Identity::load(&config.certificate, &config.client_certificates, config.listen.ip(), counters)?;
+        let revocations = config.revocations_file.as_deref();
+        let revocations = revocations.map(|path| RevocationsFile::open(path, now_unix_ms())).transpose()?;
         let answer_limits = AnswerLimits {
             buffer_bytes: config.answer_buffer_bytes,
             routes: Arc::new(Semaphore::new(config.routes_in_flight_max)),
@@ -100,8 +103,7 @@ impl Server {
             nodes_max: config.nodes_max,
             hello_wait: Duration::from_millis(config.handshake_timeout_ms),
             started: Clock::now(),
-            session_moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
-            session_bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+            session_limits: session_limits(&config),
             address_gate: address_gate(&config),
             handshakes: AtomicU64::new(0),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
@@ -116,9 +118,10 @@ impl Server {
             histograms,
             events,
             fanout: config.fanout.clone(),
-            sessions: Sessions::new(config.connections_max),
+            sessions: Sessions::new(config.connections_max, revocations),
             told: Told::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
+            running: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
         });
         let (endpoint, address) = bind(&config, &identity, handle, &plane)?;
@@ -193,30 +196,22 @@ impl Server {
         self.plane.sessions.close(session, status, text)
     }
 
-    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`.
+    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`. Waits for the file
+    /// of revocations where there is one, so no worker should call it.
     ///
-    /// Returns `false`, with nothing revoked, when 262,144 tokens are revoked already: change the key then.
-    pub fn revoke_token(&self, nonce: u64) -> bool {
-        let revoked = self.plane.sessions.revoke(nonce);
-        if revoked {
-            tracing::info!("a token was revoked");
-        } else {
-            tracing::warn!("a token was not revoked: too many are; replace its key");
-        }
-        revoked
+    /// # Errors
+    /// [`RevokeError::Full`], with nothing done; [`RevokeError::NotWritten`], with all of it done but for the file.
+    pub fn revoke_token(&self, nonce: u64) -> Result<(), RevokeError> {
+        tell_revoked(self.plane.sessions.revoke(nonce))
     }
 
     /// Lets the token of this session open no more sessions and closes all that it opened, with `UNAUTHORIZED`; a session
-    /// without a token is closed alone. `None` if there is no such session; `Some(false)`, with nothing done, when the
-    /// table of revoked tokens is full.
-    pub fn revoke_session(&self, session: u32) -> Option<bool> {
-        let revoked = self.plane.sessions.revoke_session(session);
-        match revoked {
-            Some(true) => tracing::info!(session, "the token of a session was revoked"),
-            Some(false) => tracing::warn!(session, "a token was not revoked: too many are; replace its key"),
-            None => {}
-        }
-        revoked
+    /// without a token is closed alone. `None` if there is no such session.
+    ///
+    /// # Errors
+    /// As [`Server::revoke_token`].
+    pub fn revoke_session(&self, session: u32) -> Option<Result<(), RevokeError>> {
+        self.plane.sessions.revoke_session(session).map(tell_revoked)
     }
 
     /// Tells every session of a rollback to `revision`, on its first stream. Call it on the engine thread, after the
@@ -236,7 +231,7 @@ impl Server {
         self.endpoint.set_server_config(None);
         self.plane.stopping.send_replace(true);
         self.plane.sessions.shut_down();
-        let all_ended = self.plane.places.acquire_many(self.connections_max);
+        let all_ended = self.plane.running.acquire_many(self.connections_max);
         if timeout_at(deadline, all_ended).await.is_err() {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
@@ -256,6 +251,24 @@ impl Drop for Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn tell_revoked(outcome: Result<(), RevokeError>) -> Result<(), RevokeError> {
+    match &outcome {
+        Ok(()) => tracing::info!("a token was revoked"),
+        Err(error) => tracing::warn!(%error, "a token was not revoked as it should be"),
+    }
+    outcome
+}
+
+fn session_limits(config: &TransportConfig) -> SessionLimits {
+    let (streams, streams_max) = (config.session_streams_per_second, config.streams_max);
+    SessionLimits {
+        moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
+        bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+        // A client may always open at once all that it was promised.
+        streams: Allowance::with_burst_of(streams, SESSION_BURST, streams_max),
     }
 }
 
@@ -301,14 +314,18 @@ fn bind(
         overloaded_next_ns: 0,
     };
     let _entered = handle.enter();
-    let endpoint = Endpoint::start(endpoint_config(config), server_config(config, identity), socket, doorkeeper)
-        .map_err(failed)?;
+    let keys = ServerKeys::of(&config.certificate, &ServerId::new(&config.server_id, bound));
+    let (quic, server) = (endpoint_config(keys.as_ref()), server_config(config, identity, keys.as_ref()));
+    let endpoint = Endpoint::start(quic, server, socket, doorkeeper).map_err(failed)?;
     Ok((endpoint, bound))
 }
 
 /// What connections are accepted with.
-fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig {
+fn server_config(config: &TransportConfig, identity: &Identity, keys: Option<&ServerKeys>) -> ServerConfig {
     let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
+    if let Some(keys) = keys {
+        server.token_key(Arc::clone(&keys.retry));
+    }
     server
         .transport_config(Arc::new(quic_config(config)))
         .migration(config.migration)
@@ -321,11 +338,11 @@ fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig 
 /// With certificate files a server that was restarted still knows its connection ids, and tells clients of its
 /// predecessor at once that their connections are gone; with a certificate made at start they find out by their idle
 /// time-out.
-fn endpoint_config(config: &TransportConfig) -> EndpointConfig {
-    let mut endpoint = match ResetKey::of(&config.certificate) {
-        Some(key) => {
-            let ids = key.connection_ids();
-            let mut endpoint = EndpointConfig::new(Arc::new(key));
+fn endpoint_config(keys: Option<&ServerKeys>) -> EndpointConfig {
+    let mut endpoint = match keys {
+        Some(keys) => {
+            let ids = keys.connection_ids;
+            let mut endpoint = EndpointConfig::new(Arc::clone(&keys.reset));
             endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
             endpoint
         }
@@ -358,6 +375,7 @@ fn quic_config(config: &TransportConfig) -> quinn_proto::TransportConfig {
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER_BYTES))
         .datagram_send_buffer_size(DATAGRAM_BUFFER_BYTES)
         .initial_rtt(INITIAL_RTT)
+        .congestion_controller_factory(Arc::new(Congestion::default()))
         // Answers are small, and the probes for larger packets cost a fifth of a handshake's time (measured).
         .mtu_discovery_config(None);
     quic

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use quinn_proto::{
-    ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointConfig, Incoming, ServerConfig, Transmit, VarInt,
+    ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointConfig, EndpointEvent, Incoming, ServerConfig, Transmit,
+    VarInt,
 };
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
 use super::connection::{Connection, Inner};
-use super::packets::Packets;
+use super::packets::{PACKET_BYTES_MAX, Packets};
 use super::socket::{Socket, ecn_of};
 use super::timers::Timers;
 
@@ -58,9 +59,9 @@ pub(crate) struct Attempt {
 
 /// What becomes of an attempt.
 #[derive(Debug)]
-pub(crate) enum Verdict<T> {
+pub(crate) enum Verdict<P, T> {
     /// The handshake begins; the ticket comes back with the connection.
-    Accept(T),
+    Accept(P, T),
     /// The client is to prove its address first.
     Retry,
     /// The client is told that it is refused.
@@ -71,11 +72,13 @@ pub(crate) enum Verdict<T> {
 
 /// Decides about attempts and takes the connections. Called by the driver, between two packets: it never waits.
 pub(crate) trait Acceptor: Send + Unpin + 'static {
-    /// What an accepted attempt holds, from the verdict on.
+    /// What a connection holds, from the verdict on until nothing of it is left: a while after its end.
+    type Place: Send + Sync + 'static;
+    /// What an accepted attempt holds besides.
     type Ticket: Send;
 
     /// What becomes of the attempt.
-    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket>;
+    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Place, Self::Ticket>;
 
     /// A handshake has begun.
     fn accepted(&mut self, connection: Connection, ticket: Self::Ticket);
@@ -92,6 +95,8 @@ struct Inbox {
     /// Replaces what new connections are accepted with; `None` inside: none are.
     server_config: Option<Option<Arc<ServerConfig>>>,
     driver: Option<Waker>,
+    /// There is no driver any more. A connection put on the list now would be held by itself for ever.
+    abandoned: bool,
 }
 
 /// How sessions reach the driver.
@@ -118,7 +123,21 @@ impl Shared {
     }
 
     pub(super) fn ask(&self, connection: Arc<Inner>) {
-        self.tell(|inbox| inbox.asked.push(connection));
+        self.tell(|inbox| {
+            if !inbox.abandoned {
+                inbox.asked.push(connection);
+            }
+        });
+    }
+
+    /// Nobody drives the connections any more.
+    fn abandon(&self) {
+        let mut inbox = self.inbox();
+        inbox.abandoned = true;
+        inbox.driver = None;
+        let asked = std::mem::take(&mut inbox.asked);
+        drop(inbox);
+        drop(asked);
     }
 }
 
@@ -259,7 +278,7 @@ impl<A: Acceptor> Core<A> {
         };
         let verdict = if self.close.is_some() { Verdict::Refuse } else { self.acceptor.judge(attempt) };
         match verdict {
-            Verdict::Accept(ticket) => (true, self.accept(now, incoming, ticket)),
+            Verdict::Accept(place, ticket) => (true, self.accept(now, incoming, place, ticket)),
             Verdict::Refuse => (false, Some(self.endpoint.refuse(incoming, &mut self.response))),
             Verdict::Retry => match self.endpoint.retry(incoming, &mut self.response) {
                 Ok(transmit) => (false, Some(transmit)),
@@ -272,10 +291,10 @@ impl<A: Acceptor> Core<A> {
         }
     }
 
-    fn accept(&mut self, now: Instant, incoming: Incoming, ticket: A::Ticket) -> Option<Transmit> {
+    fn accept(&mut self, now: Instant, incoming: Incoming, place: A::Place, ticket: A::Ticket) -> Option<Transmit> {
         match self.endpoint.accept(incoming, now, &mut self.response, None) {
             Ok((handle, protocol)) => {
-                let inner = Arc::new(Inner::new(handle, protocol, Arc::clone(&self.shared)));
+                let inner = Arc::new(Inner::new(handle, protocol, Arc::clone(&self.shared), Box::new(place)));
                 if self.connections.len() <= handle.0 {
                     self.connections.resize(handle.0 + 1, None);
                 }
@@ -384,7 +403,7 @@ impl<A: Acceptor> Driver<A> {
         let mut answers: Vec<(Transmit, Vec<u8>)> = Vec::new();
         let runs = self.socket.receive(context, |meta, bytes| {
             // Nobody can be answered at port 0; the error would be taken for one of segmentation offload.
-            if meta.stride == 0 || meta.addr.port() == 0 {
+            if !(1..=PACKET_BYTES_MAX).contains(&meta.stride) || meta.addr.port() == 0 {
                 return;
             }
             for packet in bytes.chunks(meta.stride) {
@@ -448,6 +467,7 @@ impl<A: Acceptor> Driver<A> {
             return;
         }
         let mut state = connection.lock();
+        state.note_closed(now);
         let mut more = !self.send(&mut state.protocol, now);
         let mut drained = false;
         while let Some(event) = state.protocol.poll_endpoint_events() {
@@ -458,7 +478,11 @@ impl<A: Acceptor> Driver<A> {
             }
         }
         state.tell(&mut self.wakers);
-        let due = state.protocol.poll_timeout();
+        if !drained && state.is_to_be_forgotten(now) {
+            drained = true;
+            self.core.endpoint.handle_event(handle, EndpointEvent::drained());
+        }
+        let due = state.due();
         drop(state);
         if drained {
             self.timers.remove(handle.0);
@@ -531,6 +555,7 @@ impl<A: Acceptor> Drop for Driver<A> {
         for connection in self.core.connections.iter().flatten() {
             connection.lock().abandon(&mut self.wakers);
         }
+        self.shared.abandon();
         self.wakers.drain(..).for_each(Waker::wake);
         self.shared.finished.store(true, Ordering::Release);
         self.shared.finish.notify_waiters();
