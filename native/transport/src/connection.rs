@@ -124,7 +124,7 @@ async fn accept_streams(session: &Arc<Session>) {
             session.connection.set_max_concurrent_bi_streams(stream_limit(session.plane.streams_max).into());
         }
         let limits = session.plane.answer_limits.clone();
-        let answers = Arc::new(StreamAnswers::new(session.number, limits, Vec::new()));
+        let answers = StreamAnswers::new(session.number, limits, Vec::new());
         start_stream(session, answers, send, receive, 0);
     }
 }
@@ -138,6 +138,7 @@ fn start_stream(
     counter: u64,
 ) {
     session.stream_begins();
+    answers.let_loop_write(send.pen(), session.silence());
     tokio::spawn(writer::run(Arc::clone(session), Arc::clone(&answers), send));
     tokio::spawn(Ingress::new(Arc::clone(session), answers, counter).run(receive));
 }

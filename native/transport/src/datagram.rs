@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use bytes::Bytes;
 use lodestone_memory::{CounterId, Counters, Page, PageFull, RecordKind, Status};
@@ -190,7 +189,7 @@ impl DatagramIngress {
     fn flush(&mut self) {
         let Some(page) = self.page.take() else { return };
         let sink = Arc::clone(&self.answers) as Arc<dyn AnswerSink>;
-        let batch = Batch { page, sink, entered: Instant::now() };
+        let batch = Batch::of_one(page, sink);
         if let Err(refused) = self.session.plane.ingress.try_send(batch) {
             self.session.plane.counters.add(CounterId::ChannelFull, 1);
             let page = refused.into_inner().page;

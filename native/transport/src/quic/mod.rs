@@ -11,6 +11,6 @@ mod socket;
 mod stream;
 mod timers;
 
-pub(crate) use connection::Connection;
-pub(crate) use driver::{Acceptor, Attempt, Endpoint, Verdict};
+pub(crate) use connection::{Connection, Pen, Turns};
+pub(crate) use driver::{Acceptor, Attempt, Endpoint, Hub, Seat, Verdict};
 pub(crate) use stream::{ReadError, RecvStream, SendStream, WriteError};
