@@ -49,8 +49,8 @@ impl AddressGate {
     }
 }
 
-/// What a connection holds while it lasts: its place among all and its count among those of its address. Given back
-/// when it is dropped.
+/// What a connection holds until nothing of it is left, which is up to three seconds after its end: its place among all
+/// and its count among those of its address. Given back when it is dropped.
 pub(crate) struct Place {
     plane: Arc<Plane>,
     address: SocketAddr,
@@ -62,6 +62,14 @@ impl Drop for Place {
         self.plane.address_gate.leave(self.address);
     }
 }
+
+/// Held by the tasks of a connection: the server's end waits until all are dropped.
+pub(crate) struct Running {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What comes back with an accepted connection.
+type Ticket = (Running, Handshake);
 
 /// A handshake under way, counted until it is dropped.
 pub(crate) struct Handshake(Arc<Plane>);
@@ -115,7 +123,7 @@ impl Doorkeeper {
         may
     }
 
-    fn enter(&self, address: SocketAddr) -> Verdict<(Place, Handshake)> {
+    fn enter(&self, address: SocketAddr) -> Verdict<Place, Ticket> {
         let plane = &self.plane;
         let Ok(permit) = Arc::clone(&plane.places).try_acquire_owned() else {
             plane.counters.add(CounterId::ConnectionsRefused, 1);
@@ -129,15 +137,22 @@ impl Doorkeeper {
             plane.counters.add(CounterId::ConnectionsLimited, 1);
             return Verdict::Refuse;
         }
+        let Ok(running) = Arc::clone(&plane.running).try_acquire_owned() else {
+            // Its tasks go on for a moment after a connection is forgotten.
+            plane.address_gate.leave(address);
+            plane.counters.add(CounterId::ConnectionsRefused, 1);
+            return Verdict::Refuse;
+        };
         let place = Place { plane: Arc::clone(plane), address, _permit: permit };
-        Verdict::Accept((place, Handshake::begin(plane)))
+        Verdict::Accept(place, (Running { _permit: running }, Handshake::begin(plane)))
     }
 }
 
 impl Acceptor for Doorkeeper {
-    type Ticket = (Place, Handshake);
+    type Place = Place;
+    type Ticket = Ticket;
 
-    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket> {
+    fn judge(&mut self, attempt: Attempt) -> Verdict<Place, Ticket> {
         let counters = self.plane.counters;
         let under_way = self.plane.handshakes.load(Ordering::Relaxed);
         let shed = || {
@@ -158,11 +173,11 @@ impl Acceptor for Doorkeeper {
         self.enter(attempt.address)
     }
 
-    fn accepted(&mut self, connection: Connection, (place, handshake): Self::Ticket) {
-        self.runtime.spawn(connection::run(Arc::clone(&self.plane), connection, place, handshake));
+    fn accepted(&mut self, connection: Connection, (running, handshake): Ticket) {
+        self.runtime.spawn(connection::run(Arc::clone(&self.plane), connection, running, handshake));
     }
 
-    fn failed(&mut self, _ticket: Self::Ticket) {
+    fn failed(&mut self, _ticket: Ticket) {
         self.plane.counters.add(CounterId::HandshakesFailed, 1);
     }
 

@@ -126,6 +126,9 @@ pub struct TransportConfig {
     pub session_moves_per_second: u64,
     /// The same for bytes of frames.
     pub session_bytes_per_second: u64,
+    /// Streams that one session may begin in a second, and `streams_max` at once; further ones are neither taken nor
+    /// given new credit until their turn comes. 0: no limit.
+    pub session_streams_per_second: u64,
     /// When all of `streams_max` are granted.
     pub stream_credit: StreamCredit,
     /// A client may go on from another address.
@@ -157,6 +160,7 @@ impl Default for TransportConfig {
             limit_loopback: false,
             session_moves_per_second: 0,
             session_bytes_per_second: 0,
+            session_streams_per_second: 1_000,
             stream_credit: StreamCredit::AtWelcome,
             migration: true,
             fanout: None,

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::frame::{
     FRAME_BYTES_MAX, Fault, Frame, FrameKind, HEADER_BYTES, put_ack, put_reject, put_state, u16_at, u32_at,
 };
-use crate::ingress::record_head;
+use crate::ingress::{FRAMES_PER_TURN, record_head};
 use crate::quic::Connection;
 use crate::session::Session;
 use crate::sink::{AnswerSink, Batch, Decision, PathAnswer};
@@ -126,7 +126,7 @@ impl DatagramIngress {
     pub(crate) async fn run(mut self) {
         let session = Arc::clone(&self.session);
         while let Ok(datagram) = session.connection.read_datagram().await {
-            let mut next = Some(datagram);
+            let (mut next, mut turn_frames) = (Some(datagram), FRAMES_PER_TURN);
             while let Some(datagram) = next {
                 if session.is_closing() {
                     return;
@@ -135,9 +135,13 @@ impl DatagramIngress {
                     self.flush();
                     return session.close(Status::Malformed, text);
                 }
-                next = session.connection.try_read_datagram();
+                turn_frames -= 1;
+                next = if turn_frames > 0 { session.connection.try_read_datagram() } else { None };
             }
             self.flush();
+            if turn_frames == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 

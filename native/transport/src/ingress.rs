@@ -14,6 +14,10 @@ use crate::session::{End, Session};
 /// Most bytes taken from QUIC at once; more than a packet brings, so that a chunk is never cut for it.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
+/// Frames that are taken one after the other before others have the worker: some 100 us of it. A client whose frames keep
+/// coming would hold it otherwise.
+pub(crate) const FRAMES_PER_TURN: u32 = 256;
+
 /// Why a stream is not read any further.
 enum Stop {
     /// FIN or RESET_STREAM: what was admitted is answered, then the server's side ends too.
@@ -44,6 +48,8 @@ enum Wait {
     Permit { counter: u64 },
     /// The loop's page is full.
     Stage(Lack),
+    /// Others are to have the worker first.
+    Turn,
 }
 
 /// What the frame in hand has passed already.
@@ -66,12 +72,15 @@ pub(crate) struct Ingress {
     granted: usize,
     /// A ROUTE was asked, and may not be answered yet.
     routing: bool,
+    /// Frames that may be taken before others have the worker.
+    turn_frames: u32,
 }
 
 impl Ingress {
     /// `counter` is that of the next frame: 1 after HELLO, 0 on every other stream.
     pub(crate) fn new(session: Arc<Session>, answers: Arc<StreamAnswers>, counter: u64) -> Ingress {
-        Ingress { session, answers, counter, passed: Passed::Nothing, granted: 0, routing: false }
+        let turn_frames = FRAMES_PER_TURN;
+        Ingress { session, answers, counter, passed: Passed::Nothing, granted: 0, routing: false, turn_frames }
     }
 
     /// Reads until the stream or the session ends.
@@ -154,6 +163,9 @@ impl Ingress {
     ) -> Result<Option<Wait>, Stop> {
         let (session, fanout) = (self.session.number, self.session.outbox.is_some());
         loop {
+            if self.turn_frames == 0 {
+                return Ok(Some(Wait::Turn));
+            }
             let before = *rest;
             let expected = Expected { session, counter: self.counter, fanout };
             let frame = match decoder.next(rest, expected) {
@@ -174,6 +186,7 @@ impl Ingress {
             }
             stage.push(&self.answers, record_head(&self.session, &frame), frame.packet());
             self.counter += 1;
+            self.turn_frames -= 1;
             self.passed = Passed::Nothing;
         }
     }
@@ -248,6 +261,10 @@ impl Ingress {
                 if self.session.plane.ingress.is_closed() {
                     return Err(Stop::EngineGone);
                 }
+            }
+            Wait::Turn => {
+                self.turn_frames = FRAMES_PER_TURN;
+                tokio::task::yield_now().await;
             }
         }
         Ok(())

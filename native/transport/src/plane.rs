@@ -13,7 +13,7 @@ use crate::answers::AnswerLimits;
 use crate::config::StreamCredit;
 use crate::dock::Dock;
 use crate::fanout::Fanout;
-use crate::limits::Allowance;
+use crate::limits::SessionLimits;
 use crate::pages::Pages;
 use crate::quic::Hub;
 use crate::session::Sessions;
@@ -48,9 +48,8 @@ pub(crate) struct Plane {
     pub(crate) hello_wait: Duration,
     /// Zero of the clock that rates are reckoned with.
     pub(crate) started: Instant,
-    /// MOVEs and RELEASEs, and bytes, of one session.
-    pub(crate) session_moves: Option<Allowance>,
-    pub(crate) session_bytes: Option<Allowance>,
+    /// What one session may send.
+    pub(crate) session_limits: SessionLimits,
     /// Limits of addresses.
     pub(crate) address_gate: Arc<AddressGate>,
     /// Handshakes under way: from the first packet to WELCOME or its refusal.
@@ -70,6 +69,8 @@ pub(crate) struct Plane {
     pub(crate) told: Arc<Told>,
     /// One place for each connection that is allowed.
     pub(crate) places: Arc<Semaphore>,
+    /// As many, for connections whose tasks have not ended.
+    pub(crate) running: Arc<Semaphore>,
     /// Becomes true when the server ends.
     pub(crate) stopping: watch::Sender<bool>,
 }

@@ -18,10 +18,10 @@ use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig, in_r
 use crate::dock::Dock;
 use crate::error::TransportError;
 use crate::fanout::Outbox;
-use crate::limits::{AddressLimits, Addresses, Allowance};
+use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource};
-use crate::quic::{Endpoint, Hub, Seat};
+use crate::quic::{Congestion, Endpoint, Hub, Seat};
 use crate::reset::ResetKey;
 use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code};
 use crate::sink::Batch;
@@ -106,8 +106,7 @@ impl Server {
             nodes_max: config.nodes_max,
             hello_wait: Duration::from_millis(config.handshake_timeout_ms),
             started: Clock::now(),
-            session_moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
-            session_bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+            session_limits: session_limits(&config),
             address_gate: Arc::new(address_gate(&config)),
             handshakes: Arc::default(),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
@@ -129,6 +128,7 @@ impl Server {
             sessions: Arc::new(Sessions::new(config.connections_max)),
             told: Arc::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
+            running: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
         };
         let endpoints = start_loops(&config, &identity, loops, sockets, hubs, &plane)
@@ -248,7 +248,7 @@ impl Server {
         self.endpoints.iter().for_each(|endpoint| endpoint.set_server_config(None));
         self.plane.stopping.send_replace(true);
         self.plane.sessions.shut_down();
-        let all_ended = self.plane.places.acquire_many(self.connections_max);
+        let all_ended = self.plane.running.acquire_many(self.connections_max);
         if timeout_at(deadline, all_ended).await.is_err() {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
@@ -276,6 +276,16 @@ impl Drop for Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn session_limits(config: &TransportConfig) -> SessionLimits {
+    let (streams, streams_max) = (config.session_streams_per_second, config.streams_max);
+    SessionLimits {
+        moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
+        bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+        // A client may always open at once all that it was promised.
+        streams: Allowance::with_burst_of(streams, SESSION_BURST, streams_max),
     }
 }
 
@@ -376,6 +386,7 @@ fn quic_config(config: &TransportConfig) -> quinn_proto::TransportConfig {
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER_BYTES))
         .datagram_send_buffer_size(DATAGRAM_BUFFER_BYTES)
         .initial_rtt(INITIAL_RTT)
+        .congestion_controller_factory(Arc::new(Congestion::default()))
         // Answers are small, and the probes for larger packets cost a fifth of a handshake's time (measured).
         .mtu_discovery_config(None);
     quic

@@ -11,11 +11,11 @@ use lodestone_memory::{CounterId, Status};
 use quinn_proto::VarInt;
 use tokio::sync::Notify;
 
-use crate::admission::Place;
+use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::fanout::Outbox;
 use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
-use crate::limits::Rate;
+use crate::limits::SessionRates;
 use crate::plane::Plane;
 use crate::quic::Connection;
 use crate::token::{Rights, TOKEN_REVOKED};
@@ -75,8 +75,7 @@ pub(crate) struct Session {
     pub(crate) outbox: Option<Arc<Outbox>>,
     address: SocketAddr,
     connected_unix_ms: u64,
-    moves: Rate,
-    bytes: Rate,
+    rates: SessionRates,
     /// Streams over the rate wait for their turn here: side by side all would wake for what one of them may send.
     throttle: tokio::sync::Mutex<()>,
     /// Streams whose writer has not ended.
@@ -88,8 +87,8 @@ pub(crate) struct Session {
     /// The client sent CLOSE. Shared with the streams, whose answers the loop writes.
     muted: Arc<AtomicBool>,
     end_wake: Notify,
-    /// The connection's place among those allowed: free again when the last task of the session has ended.
-    _place: Place,
+    /// Until the last task of the session has ended.
+    _running: Running,
 }
 
 impl Session {
@@ -100,7 +99,7 @@ impl Session {
         plane: Arc<Plane>,
         connection: Connection,
         first: Arc<StreamAnswers>,
-        place: Place,
+        running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
         Session {
@@ -113,8 +112,7 @@ impl Session {
             first,
             frames: AtomicU64::new(0),
             connected_unix_ms: now_unix_ms(),
-            moves: Rate::new(),
-            bytes: Rate::new(),
+            rates: SessionRates::new(),
             throttle: tokio::sync::Mutex::new(()),
             streams: AtomicU32::new(0),
             streams_ended: Notify::new(),
@@ -123,27 +121,31 @@ impl Session {
             draining: AtomicBool::new(false),
             muted: Arc::new(AtomicBool::new(false)),
             end_wake: Notify::new(),
-            _place: place,
+            _running: running,
         }
     }
 
     /// Takes from what the session may send, or says how long to wait. Moves that pass pay for their bytes too.
     pub(crate) fn take_allowance(&self, kind: FrameKind, bytes: u64) -> Result<(), Duration> {
-        let (moves, limit_bytes) = (self.plane.session_moves, self.plane.session_bytes);
-        if moves.is_none() && limit_bytes.is_none() {
+        let limits = &self.plane.session_limits;
+        if limits.moves.is_none() && limits.bytes.is_none() {
             return Ok(());
         }
-        let now_ns = self.plane.now_ns();
-        if let Some(allowance) = limit_bytes {
-            // Nothing is taken yet: a wait for moves must not be paid for with bytes.
-            self.bytes.take(allowance, now_ns, 0)?;
-        }
-        if let (Some(allowance), FrameKind::Move | FrameKind::Release) = (moves, kind) {
-            self.moves.take(allowance, now_ns, 1)?;
-        }
-        match limit_bytes {
-            Some(allowance) => self.bytes.take(allowance, now_ns, bytes),
-            None => Ok(()),
+        let is_move = matches!(kind, FrameKind::Move | FrameKind::Release);
+        self.rates.take(limits, self.plane.now_ns(), is_move, bytes)
+    }
+
+    /// Waits until the session may begin one more stream, or is over. Streams behind it are not taken meanwhile and hold
+    /// their credit, so QUIC holds the client, and nothing but its new streams waits.
+    pub(crate) async fn stream_allowed(&self) {
+        let (limits, now_ns) = (&self.plane.session_limits, || self.plane.now_ns());
+        let Err(mut wait) = self.rates.take_stream(limits, now_ns()) else { return };
+        self.plane.counters.add(CounterId::StreamsThrottled, 1);
+        while tokio::time::timeout(wait, self.connection.closed()).await.is_err() {
+            match self.rates.take_stream(limits, now_ns()) {
+                Ok(()) => return,
+                Err(longer) => wait = longer,
+            }
         }
     }
 

@@ -3,23 +3,23 @@
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use quinn_proto::{
-    ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointConfig, Incoming, ServerConfig, Transmit, VarInt,
+    ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointConfig, EndpointEvent, Incoming, ServerConfig, Transmit,
+    VarInt,
 };
-use tokio::sync::Notify;
 use tokio::time::Sleep;
 
 use super::connection::{Connection, Inner, Turns};
-use super::packets::Packets;
+use super::hub::{Seat, Shared, Stray};
+use super::packets::{PACKET_BYTES_MAX, Packets};
 use super::socket::{Socket, ecn_of};
 use super::timers::Timers;
-use crate::sockets::owner_of;
 
 /// Rounds before the task lets others have the worker: a round is one batch of packets and what came of it. The tasks that
 /// it woke stand behind it on the same worker, the last of them where no other worker can take it.
@@ -46,9 +46,6 @@ const CONNECTIONS_AT_START: usize = 65_536;
 /// How long a connection that received something for its session waits for the answer, so that both are sent together.
 /// An engine that keeps up answers in a fraction of it.
 const PUT_OFF_MAX: Duration = Duration::from_millis(1);
-/// Packets that wait for a loop which another one found them for. The system hands packets to the right socket by itself,
-/// but for those that it joined with others of the same sender before it looked.
-const STRAYS_MAX: usize = 1024;
 /// When nothing at all is due.
 const FAR_AWAY: Duration = Duration::from_secs(3600);
 
@@ -65,9 +62,9 @@ pub(crate) struct Attempt {
 
 /// What becomes of an attempt.
 #[derive(Debug)]
-pub(crate) enum Verdict<T> {
+pub(crate) enum Verdict<P, T> {
     /// The handshake begins; the ticket comes back with the connection.
-    Accept(T),
+    Accept(P, T),
     /// The client is to prove its address first.
     Retry,
     /// The client is told that it is refused.
@@ -79,11 +76,13 @@ pub(crate) enum Verdict<T> {
 /// Decides about attempts, takes the connections, and writes to them what others answer. Called by the driver, between
 /// two packets: it never waits.
 pub(crate) trait Acceptor: Send + Unpin + 'static {
-    /// What an accepted attempt holds, from the verdict on.
+    /// What a connection holds, from the verdict on until nothing of it is left: a while after its end.
+    type Place: Send + Sync + 'static;
+    /// What an accepted attempt holds besides.
     type Ticket: Send;
 
     /// What becomes of the attempt.
-    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket>;
+    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Place, Self::Ticket>;
 
     /// A handshake has begun.
     fn accepted(&mut self, connection: Connection, ticket: Self::Ticket);
@@ -93,90 +92,6 @@ pub(crate) trait Acceptor: Send + Unpin + 'static {
 
     /// The loop comes round: what was gathered since leaves, and answers are written.
     fn round(&mut self, turns: &mut Turns);
-}
-
-/// A packet that the system handed to another socket than that of its connection.
-#[derive(Debug)]
-struct Stray {
-    meta: quinn_udp::RecvMeta,
-    packet: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    /// At most [`STRAYS_MAX`].
-    strays: Vec<Stray>,
-    /// Connections that their sessions changed; each stands here once at most.
-    asked: Vec<Arc<Inner>>,
-    close: Option<(VarInt, Bytes)>,
-    /// Replaces what new connections are accepted with; `None` inside: none are.
-    server_config: Option<Option<Arc<ServerConfig>>>,
-    driver: Option<Waker>,
-}
-
-/// How sessions reach the driver.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    inbox: Mutex<Inbox>,
-    finished: AtomicBool,
-    finish: Notify,
-}
-
-impl Shared {
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut Inbox)) {
-        let mut inbox = self.inbox();
-        change(&mut inbox);
-        let driver = inbox.driver.take();
-        drop(inbox);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-    }
-
-    pub(super) fn ask(&self, connection: Arc<Inner>) {
-        self.tell(|inbox| inbox.asked.push(connection));
-    }
-}
-
-/// Which of the sockets that share an address a loop has, and how it reaches the loops of the others.
-#[derive(Clone, Debug)]
-pub(crate) struct Seat {
-    /// From 0 on.
-    pub(crate) number: usize,
-    /// Of all sockets, by number.
-    pub(crate) hubs: Vec<Hub>,
-}
-
-impl Seat {
-    /// Hands a packet that belongs elsewhere to where it belongs; `false`: it belongs here.
-    fn pass_on(&self, meta: &quinn_udp::RecvMeta, packet: &[u8]) -> bool {
-        let owner = if self.hubs.len() > 1 { owner_of(packet, self.hubs.len()) } else { self.number };
-        if owner == self.number {
-            return false;
-        }
-        self.hubs[owner].0.tell(|inbox| {
-            // Beyond that it is a packet lost on its way, which QUIC expects.
-            if inbox.strays.len() < STRAYS_MAX {
-                inbox.strays.push(Stray { meta: *meta, packet: packet.to_vec() });
-            }
-        });
-        true
-    }
-}
-
-/// How a loop is roused from outside.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hub(Arc<Shared>);
-
-impl Hub {
-    /// Has the loop come round, soon. Any thread; never waits.
-    pub(crate) fn rouse(&self) {
-        self.0.tell(|_| {});
-    }
 }
 
 /// A socket with all its connections.
@@ -351,7 +266,7 @@ impl<A: Acceptor> Core<A> {
         };
         let verdict = if self.close.is_some() { Verdict::Refuse } else { self.acceptor.judge(attempt) };
         match verdict {
-            Verdict::Accept(ticket) => (true, self.accept(now, incoming, ticket)),
+            Verdict::Accept(place, ticket) => (true, self.accept(now, incoming, place, ticket)),
             Verdict::Refuse => (false, Some(self.endpoint.refuse(incoming, &mut self.response))),
             Verdict::Retry => match self.endpoint.retry(incoming, &mut self.response) {
                 Ok(transmit) => (false, Some(transmit)),
@@ -364,10 +279,10 @@ impl<A: Acceptor> Core<A> {
         }
     }
 
-    fn accept(&mut self, now: Instant, incoming: Incoming, ticket: A::Ticket) -> Option<Transmit> {
+    fn accept(&mut self, now: Instant, incoming: Incoming, place: A::Place, ticket: A::Ticket) -> Option<Transmit> {
         match self.endpoint.accept(incoming, now, &mut self.response, None) {
             Ok((handle, protocol)) => {
-                let inner = Arc::new(Inner::new(handle, protocol, Arc::clone(&self.shared)));
+                let inner = Arc::new(Inner::new(handle, protocol, Arc::clone(&self.shared), Box::new(place)));
                 if self.connections.len() <= handle.0 {
                     self.connections.resize(handle.0 + 1, None);
                 }
@@ -494,7 +409,7 @@ impl<A: Acceptor> Driver<A> {
         let mut answers: Vec<(Transmit, Vec<u8>)> = Vec::new();
         let runs = self.socket.receive(context, |meta, bytes| {
             // Nobody can be answered at port 0; the error would be taken for one of segmentation offload.
-            if meta.stride == 0 || meta.addr.port() == 0 {
+            if !(1..=PACKET_BYTES_MAX).contains(&meta.stride) || meta.addr.port() == 0 {
                 return;
             }
             for packet in bytes.chunks(meta.stride) {
@@ -562,6 +477,7 @@ impl<A: Acceptor> Driver<A> {
         }
         connection.put_off.store(false, Ordering::Relaxed);
         let mut state = connection.lock();
+        state.note_closed(now);
         let mut more = !self.send(&mut state.protocol, now);
         let mut drained = false;
         while let Some(event) = state.protocol.poll_endpoint_events() {
@@ -572,7 +488,11 @@ impl<A: Acceptor> Driver<A> {
             }
         }
         state.tell(&mut self.core.wakers);
-        let due = state.protocol.poll_timeout();
+        if !drained && state.is_to_be_forgotten(now) {
+            drained = true;
+            self.core.endpoint.handle_event(handle, EndpointEvent::drained());
+        }
+        let due = state.due();
         drop(state);
         if drained {
             self.timers.remove(handle.0);
@@ -645,6 +565,7 @@ impl<A: Acceptor> Drop for Driver<A> {
         for connection in self.core.connections.iter().flatten() {
             connection.lock().abandon(&mut self.core.wakers);
         }
+        self.shared.abandon();
         self.core.wakers.drain(..).for_each(Waker::wake);
         self.shared.finished.store(true, Ordering::Release);
         self.shared.finish.notify_waiters();

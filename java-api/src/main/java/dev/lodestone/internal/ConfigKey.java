@@ -126,6 +126,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             of("transport.limit_loopback", Kind.FLAG, false),
             whole("transport.session_moves_per_second", 0, 0, 100_000_000),
             whole("transport.session_kib_per_second", 0, 0, 100_000_000),
+            whole("transport.session_streams_per_second", 1_000, 0, 1_000_000),
             choice("transport.stream_credit", "at_welcome", "on_use"),
             of("transport.migration", Kind.FLAG, true),
             of("monitoring.heap_profile_interval", Kind.DURATION, Duration.ofSeconds(30)),
