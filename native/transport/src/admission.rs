@@ -8,8 +8,8 @@ use lodestone_memory::CounterId;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::answers::StreamAnswers;
 use crate::connection;
+use crate::dock::Noted;
 use crate::limits::{Addresses, OverLimit};
 use crate::plane::Plane;
 use crate::quic::{Acceptor, Attempt, Connection, Turns, Verdict};
@@ -102,7 +102,7 @@ pub(crate) struct Doorkeeper {
     /// Nanoseconds from one of those to the next.
     pub(crate) overloaded_interval_ns: u64,
     /// Used again in every round.
-    pub(crate) answered: Vec<Arc<StreamAnswers>>,
+    pub(crate) noted: Vec<Noted>,
     pub(crate) buffer: Vec<u8>,
 }
 
@@ -183,6 +183,6 @@ impl Acceptor for Doorkeeper {
 
     fn round(&mut self, turns: &mut Turns) {
         self.plane.dock.flush();
-        self.plane.dock.deliver(&mut self.answered, &mut self.buffer, turns);
+        self.plane.dock.deliver(&mut self.noted, &mut self.buffer, turns);
     }
 }

@@ -14,7 +14,7 @@ use lodestone_memory::Status;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::dock::Dock;
+use crate::dock::{Dock, Noted};
 use crate::frame::{
     ACK_FRAME_BYTES, FrameKind, PATH_FRAME_BYTES_MAX, REJECT_FRAME_BYTES, STATE_FRAME_BYTES, put_ack, put_path,
     put_reject, put_state, put_subscribed,
@@ -474,7 +474,7 @@ impl StreamAnswers {
         let first = !std::mem::replace(&mut owed.noted, true);
         drop(owed);
         if first && let Some(me) = self.me.upgrade() {
-            self.limits.dock.note(me);
+            self.limits.dock.note(Noted::Answers(me));
         }
         first
     }

@@ -110,7 +110,7 @@ async fn shake_hands(plane: &Plane, connection: &Connection) -> Option<()> {
 /// Serves a welcomed session until its connection is closed; returns the status it was closed with.
 async fn serve(session: &Arc<Session>) -> u16 {
     let connection = &session.connection;
-    let answers = Arc::new(DatagramAnswers::new(session.number, session.plane.counters));
+    let answers = DatagramAnswers::new(session.number, session.plane.counters, Arc::clone(&session.plane.dock));
     let datagrams = async {
         DatagramIngress::new(Arc::clone(session), Arc::clone(&answers)).run().await;
         std::future::pending::<()>().await;

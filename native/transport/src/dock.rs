@@ -11,6 +11,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
 use crate::answers::StreamAnswers;
+use crate::datagram::DatagramAnswers;
+use crate::fanout::Outbox;
 use crate::pages::Pages;
 use crate::quic::{Hub, Turns};
 use crate::sink::{AnswerSink, Batch, Run};
@@ -75,14 +77,24 @@ pub(crate) struct Dock {
     stage: Mutex<Stage>,
     /// The stage was emptied after the channel had been full.
     room: Notify,
-    /// Streams with answers that were noted; `None`: the loop has ended.
-    answered: Mutex<Option<Vec<Arc<StreamAnswers>>>>,
+    /// `None`: the loop has ended.
+    noted: Mutex<Option<Vec<Noted>>>,
+}
+
+/// Who has something for the loop.
+pub(crate) enum Noted {
+    /// A stream with answers.
+    Answers(Arc<StreamAnswers>),
+    /// A session whose datagrams have answers.
+    Datagrams(Arc<DatagramAnswers>),
+    /// A session with updates.
+    News(Arc<Outbox>),
 }
 
 impl Dock {
     pub(crate) fn new(hub: Hub, ingress: mpsc::Sender<Batch>, pages: Arc<Pages>, counters: Counters) -> Dock {
-        let (stage, answered) = (Mutex::default(), Mutex::new(Some(Vec::new())));
-        Dock { hub, ingress, pages, counters, stage, room: Notify::new(), answered }
+        let (stage, noted) = (Mutex::default(), Mutex::new(Some(Vec::new())));
+        Dock { hub, ingress, pages, counters, stage, room: Notify::new(), noted }
     }
 
     /// The stage; held for the frames of a chunk, never across a wait.
@@ -186,10 +198,11 @@ impl Dock {
         }
     }
 
-    /// Notes a stream whose answers are there. The loop looks when it comes round, at the latest after [`Dock::rouse`].
-    pub(crate) fn note(&self, answers: Arc<StreamAnswers>) {
-        if let Some(noted) = &mut *self.answered() {
-            noted.push(answers);
+    /// Notes who has something for the loop, which looks when it comes round, at the latest after [`Dock::rouse`]. To wake a
+    /// task of the loop's from another thread takes a call of the system each time; this takes one for all.
+    pub(crate) fn note(&self, something: Noted) {
+        if let Some(noted) = &mut *self.noted() {
+            noted.push(something);
         }
     }
 
@@ -198,16 +211,24 @@ impl Dock {
         self.hub.rouse();
     }
 
-    fn answered(&self) -> MutexGuard<'_, Option<Vec<Arc<StreamAnswers>>>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn noted(&self) -> MutexGuard<'_, Option<Vec<Noted>>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The loop writes the answers that are there. `list` and `buffer` are used again each time.
-    pub(crate) fn deliver(&self, list: &mut Vec<Arc<StreamAnswers>>, buffer: &mut Vec<u8>, turns: &mut Turns) {
-        if let Some(noted) = &mut *self.answered() {
+    /// The loop writes the answers that are there and wakes whoever writes the rest. `list` and `buffer` are used again
+    /// each time.
+    pub(crate) fn deliver(&self, list: &mut Vec<Noted>, buffer: &mut Vec<u8>, turns: &mut Turns) {
+        if let Some(noted) = &mut *self.noted() {
             std::mem::swap(noted, list);
         }
-        let sent: u64 = list.drain(..).map(|answers| answers.carry_on(buffer, turns)).sum();
+        let mut sent = 0;
+        for noted in list.drain(..) {
+            match noted {
+                Noted::Answers(answers) => sent += answers.carry_on(buffer, turns),
+                Noted::Datagrams(answers) => answers.carry_on(),
+                Noted::News(outbox) => outbox.carry_on(),
+            }
+        }
         if sent > 0 {
             self.counters.add(CounterId::AnswersSent, sent);
         }
@@ -216,6 +237,6 @@ impl Dock {
     /// The loop has ended: what is staged leaves, and nobody takes answers any more.
     pub(crate) fn close(self: &Arc<Dock>) {
         self.flush();
-        self.answered().take();
+        self.noted().take();
     }
 }

@@ -336,7 +336,7 @@ fn start_loops(
             handshakes_max: config.handshakes_max.into(),
             overloaded_next_ns: 0,
             overloaded_interval_ns: OVERLOADED_INTERVAL_NS * count as u64,
-            answered: Vec::new(),
+            noted: Vec::new(),
             buffer: Vec::new(),
         };
         let _entered = runtime.enter();

@@ -102,10 +102,12 @@ impl Session {
         running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
+        let outbox = fanout.map(|fanout| fanout.outbox(number));
+        outbox.iter().for_each(|outbox| outbox.run_on(&plane.dock));
         Session {
             number,
             rights,
-            outbox: fanout.map(|fanout| fanout.outbox(number)),
+            outbox,
             plane,
             address: connection.remote_address(),
             connection,
