@@ -184,13 +184,6 @@ impl Default for TransportConfig {
 impl TransportConfig {
     /// Refuses settings that would break a promise of the wire contract.
     pub(crate) fn check(&self) -> Result<(), TransportError> {
-        let in_range = |name: &'static str, found: u64, least: u64, most: u64| {
-            if (least..=most).contains(&found) {
-                Ok(())
-            } else {
-                Err(TransportError::Setting { name, found, least, most })
-            }
-        };
         in_range("streams_max", self.streams_max.into(), STREAMS_MIN.into(), STREAMS_LIMIT.into())?;
         in_range("idle_timeout_ms", self.idle_timeout_ms, 1, 86_400_000)?;
         in_range("slow_consumer_ms", self.slow_consumer_ms, 1, 86_400_000)?;
@@ -204,6 +197,11 @@ impl TransportConfig {
         in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
         self.auth.check()
     }
+}
+
+/// Refuses a number out of its range.
+pub(crate) fn in_range(name: &'static str, found: u64, least: u64, most: u64) -> Result<(), TransportError> {
+    if (least..=most).contains(&found) { Ok(()) } else { Err(TransportError::Setting { name, found, least, most }) }
 }
 
 impl Auth {

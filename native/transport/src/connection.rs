@@ -110,7 +110,7 @@ async fn shake_hands(plane: &Plane, connection: &Connection) -> Option<()> {
 /// Serves a welcomed session until its connection is closed; returns the status it was closed with.
 async fn serve(session: &Arc<Session>) -> u16 {
     let connection = &session.connection;
-    let answers = Arc::new(DatagramAnswers::new(session.number, session.plane.counters));
+    let answers = DatagramAnswers::new(session.number, session.plane.counters, Arc::clone(&session.plane.dock));
     let datagrams = async {
         DatagramIngress::new(Arc::clone(session), Arc::clone(&answers)).run().await;
         std::future::pending::<()>().await;
@@ -145,7 +145,7 @@ async fn accept_streams(session: &Arc<Session>) {
             session.connection.set_max_concurrent_bi_streams(stream_limit(session.plane.streams_max).into());
         }
         let limits = session.plane.answer_limits.clone();
-        let answers = Arc::new(StreamAnswers::new(session.number, limits, Vec::new()));
+        let answers = StreamAnswers::new(session.number, limits, Vec::new());
         start_stream(session, answers, send, receive, 0);
     }
 }
@@ -159,6 +159,7 @@ fn start_stream(
     counter: u64,
 ) {
     session.stream_begins();
+    answers.let_loop_write(send.pen(), session.silence());
     tokio::spawn(writer::run(Arc::clone(session), Arc::clone(&answers), send));
     tokio::spawn(Ingress::new(Arc::clone(session), answers, counter).run(receive));
 }

@@ -6,13 +6,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use lodestone_memory::outbox::{Outbox as List, Subscriptions};
 use lodestone_memory::{CounterId, Status};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::dock::{Dock, Noted};
 use crate::frame::{UPDATE_FRAME_BYTES_MAX, Update, put_update};
 use crate::quic::{SendStream, WriteError};
 use crate::session::Session;
@@ -66,6 +67,10 @@ pub struct Outbox {
     session: u32,
     list: List,
     wake: Notify,
+    /// The loop that the sender runs on.
+    dock: OnceLock<(Arc<Dock>, Weak<Outbox>)>,
+    /// Noted at the dock, and the loop has not come yet.
+    noted: AtomicBool,
     /// The sender has ended.
     left: AtomicBool,
     seat: AtomicU32,
@@ -93,8 +98,15 @@ impl Fanout {
 
     /// An outbox for the session of this number; a server makes one for each session that knows updates.
     pub fn outbox(&self, session: u32) -> Arc<Outbox> {
-        let (list, wake) = (List::default(), Notify::new());
-        Arc::new(Outbox { session, list, wake, left: AtomicBool::new(false), seat: AtomicU32::new(0) })
+        Arc::new(Outbox {
+            session,
+            list: List::default(),
+            wake: Notify::new(),
+            dock: OnceLock::new(),
+            noted: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+            seat: AtomicU32::new(0),
+        })
     }
 
     /// Fills the buffer with news of a session until it is full; returns the number of updates. `counter`: updates sent
@@ -167,8 +179,25 @@ impl Outbox {
         &self.list
     }
 
+    /// Says on which loop the sender runs. The first call counts.
+    pub(crate) fn run_on(self: &Arc<Outbox>, dock: &Arc<Dock>) {
+        let _ = self.dock.set((Arc::clone(dock), Arc::downgrade(self)));
+    }
+
     /// Wakes the sender after marks.
     pub fn wake(&self) {
+        let Some((dock, me)) = self.dock.get() else { return self.wake.notify_one() };
+        if !self.noted.swap(true, Ordering::AcqRel)
+            && let Some(me) = me.upgrade()
+        {
+            dock.note(Noted::News(me));
+            dock.rouse();
+        }
+    }
+
+    /// The loop has come: the sender does the rest.
+    pub(crate) fn carry_on(&self) {
+        self.noted.swap(false, Ordering::AcqRel);
         self.wake.notify_one();
     }
 

@@ -80,7 +80,8 @@ pub(crate) struct Session {
     end: Mutex<Option<End>>,
     ending: AtomicBool,
     draining: AtomicBool,
-    muted: AtomicBool,
+    /// The client sent CLOSE. Shared with the streams, whose answers the loop writes.
+    muted: Arc<AtomicBool>,
     end_wake: Notify,
     /// Until the last task of the session has ended.
     _running: Running,
@@ -93,18 +94,20 @@ impl Session {
         rights: Rights,
         plane: Arc<Plane>,
         connection: Connection,
-        first: StreamAnswers,
+        first: Arc<StreamAnswers>,
         running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
+        let outbox = fanout.map(|fanout| fanout.outbox(number));
+        outbox.iter().for_each(|outbox| outbox.run_on(&plane.dock));
         Session {
             number,
             rights,
-            outbox: fanout.map(|fanout| fanout.outbox(number)),
+            outbox,
             plane,
             address: connection.remote_address(),
             connection,
-            first: Arc::new(first),
+            first,
             frames: AtomicU64::new(0),
             connected_unix_ms: now_unix_ms(),
             rates: SessionRates::new(),
@@ -114,7 +117,7 @@ impl Session {
             end: Mutex::new(None),
             ending: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            muted: AtomicBool::new(false),
+            muted: Arc::new(AtomicBool::new(false)),
             end_wake: Notify::new(),
             _running: running,
         }
@@ -235,6 +238,11 @@ impl Session {
     /// Whether the client sent CLOSE, after which nothing more is answered.
     pub(crate) fn is_muted(&self) -> bool {
         self.muted.load(Ordering::Acquire)
+    }
+
+    /// The same for whoever looks at it later.
+    pub(crate) fn silence(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.muted)
     }
 
     /// Completes with the reason once the session is to end. One task at a time.

@@ -275,7 +275,7 @@ async fn an_engine_that_is_gone_closes_the_session_with_internal() {
     drop(batches);
     let server = lodestone_transport::Server::start(
         setup.config,
-        &tokio::runtime::Handle::current(),
+        &[tokio::runtime::Handle::current()],
         pages,
         ingress,
         std::sync::Arc::new(|| 0),
