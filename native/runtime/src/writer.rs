@@ -225,7 +225,7 @@ impl Writer {
                     self.question(batch, &record);
                     place.record += 1;
                 }
-                RecordKind::Subscribe | RecordKind::Unsubscribe => {
+                RecordKind::Subscribe | RecordKind::SubscribeLatest | RecordKind::Unsubscribe => {
                     self.subscription(batch, &record);
                     place.record += 1;
                 }

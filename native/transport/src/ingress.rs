@@ -102,8 +102,8 @@ impl Ingress {
     async fn take_frames(&mut self, decoder: &mut FrameDecoder, bytes: &[u8]) -> Result<(), Stop> {
         let mut rest = bytes;
         loop {
-            let fanout = self.session.outbox.is_some();
-            let expected = Expected { session: self.session.number, counter: self.counter, fanout };
+            let (session, version) = (self.session.number, self.session.version);
+            let expected = Expected { session, counter: self.counter, version };
             match decoder.next(&mut rest, expected) {
                 Ok(Some(frame)) => {
                     self.counter += 1;
@@ -181,6 +181,7 @@ pub(crate) fn record_head(session: &Session, frame: &Frame<'_>) -> RecordHead {
         FrameKind::Route => (RecordKind::Route, frame.node(), frame.argument()),
         FrameKind::Read => (RecordKind::Read, frame.node(), frame.argument()),
         FrameKind::Subscribe => (RecordKind::Subscribe, 0, session.number),
+        FrameKind::SubscribeLatest => (RecordKind::SubscribeLatest, 0, session.number),
         FrameKind::Unsubscribe => (RecordKind::Unsubscribe, 0, session.number),
         FrameKind::Move | FrameKind::Hello | FrameKind::Close => (RecordKind::Move, 0, 0),
     };

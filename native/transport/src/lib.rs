@@ -55,6 +55,7 @@ mod session;
 mod sink;
 mod tls;
 mod token;
+mod updates;
 mod writer;
 
 #[doc(hidden)]
@@ -62,7 +63,7 @@ pub mod wire;
 
 pub use config::{Auth, Certificate, ClientCertificates, StreamCredit, TokenKey, TransportConfig};
 pub use error::TransportError;
-pub use fanout::{Fanout, NodeState, Outbox, StateSource};
+pub use fanout::{Fanout, NodeState, Outbox, StateSource, Way};
 pub use server::Server;
 pub use session::SessionInfo;
 pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

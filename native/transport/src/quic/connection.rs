@@ -21,6 +21,8 @@ pub(super) enum Wait {
     /// The client grants one more unidirectional stream.
     StreamGranted,
     DatagramReceived,
+    /// The datagrams that wait to leave are few.
+    DatagramRoom,
     /// The end. Any number of tasks wait for it, each under a number of its own.
     Closed(u64),
     Readable(StreamId),
@@ -38,6 +40,8 @@ pub(super) struct State {
     /// Streams are not to be read any more.
     pub(super) reading_halted: bool,
     established: bool,
+    /// Bytes of the buffer for datagrams that somebody waits to be free; 0: nobody does.
+    room_wanted_bytes: usize,
     /// The number of the next wait for the end.
     closed_next: u64,
     /// A handful, and two for each stream: short enough to be searched from one end to the other.
@@ -110,6 +114,10 @@ impl State {
                 }
             }
         }
+        if self.room_wanted_bytes > 0 && self.protocol.datagrams().send_buffer_space() >= self.room_wanted_bytes {
+            self.room_wanted_bytes = 0;
+            self.fire(Wait::DatagramRoom, wakers);
+        }
     }
 
     /// Ends the connection from here; a second call does nothing.
@@ -146,6 +154,7 @@ impl Inner {
             error: None,
             reading_halted: false,
             established: false,
+            room_wanted_bytes: 0,
             closed_next: 0,
             waiting: Vec::new(),
         };
@@ -257,15 +266,44 @@ impl Connection {
 
     /// Queues a datagram; where the buffer is full the oldest goes.
     pub(crate) fn send_datagram(&self, datagram: Bytes) -> Result<(), SendDatagramError> {
+        self.send_datagrams(std::iter::once(datagram))
+    }
+
+    /// Queues datagrams, so that they share packets; where the buffer is full the oldest goes. Ends at the first one that
+    /// cannot be sent.
+    pub(crate) fn send_datagrams(&self, datagrams: impl IntoIterator<Item = Bytes>) -> Result<(), SendDatagramError> {
         let sent = {
             let mut state = self.lock();
             if state.error.is_some() {
                 return Err(SendDatagramError::Disabled);
             }
-            state.protocol.datagrams().send(datagram, true)
+            let mut queue = state.protocol.datagrams();
+            datagrams.into_iter().try_for_each(|datagram| queue.send(datagram, true))
         };
         self.touch();
         sent
+    }
+
+    /// Longest datagram that the client takes, in bytes; `None`: it takes none.
+    pub(crate) fn datagram_bytes_max(&self) -> Option<usize> {
+        self.lock().protocol.datagrams().max_size()
+    }
+
+    /// Waits until this much of the buffer for datagrams is free. One task at a time.
+    pub(crate) async fn datagram_room(&self, bytes: usize) -> Result<(), ConnectionError> {
+        poll_fn(|context| {
+            let mut state = self.lock();
+            if let Some(error) = &state.error {
+                return Poll::Ready(Err(error.clone()));
+            }
+            if state.protocol.datagrams().send_buffer_space() >= bytes {
+                return Poll::Ready(Ok(()));
+            }
+            state.room_wanted_bytes = bytes;
+            state.wait(Wait::DatagramRoom, context);
+            Poll::Pending
+        })
+        .await
     }
 
     /// Ends the connection; a second call does nothing. Never waits.
