@@ -40,6 +40,8 @@ pub enum RecordKind {
     Read,
     /// The session `argument` wants to be told of the nodes in the packet, u32 each.
     Subscribe,
+    /// As `Subscribe`, by datagrams.
+    SubscribeLatest,
     /// The session `argument` wants to be told of the nodes in the packet no more; of none where there is no node.
     Unsubscribe,
     /// The application decides what the session `argument` is told: `node` is the command's type, the packet its body.

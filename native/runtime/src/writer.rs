@@ -242,7 +242,7 @@ impl Writer {
                     self.question(sink, &record);
                     place.record += 1;
                 }
-                RecordKind::Subscribe | RecordKind::Unsubscribe => {
+                RecordKind::Subscribe | RecordKind::SubscribeLatest | RecordKind::Unsubscribe => {
                     self.subscription(sink, &record);
                     place.record += 1;
                 }

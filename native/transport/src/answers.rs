@@ -34,7 +34,9 @@ fn answer_bytes(kind: FrameKind) -> usize {
     match kind {
         FrameKind::Move | FrameKind::Release => DECISION_BYTES,
         // Their answers are short; one size for all questions but ROUTE keeps the account simple.
-        FrameKind::Read | FrameKind::Subscribe | FrameKind::Unsubscribe => STATE_FRAME_BYTES,
+        FrameKind::Read | FrameKind::Subscribe | FrameKind::SubscribeLatest | FrameKind::Unsubscribe => {
+            STATE_FRAME_BYTES
+        }
         FrameKind::Route => PATH_FRAME_BYTES_MAX,
         FrameKind::Hello | FrameKind::Close => 0,
     }

@@ -9,13 +9,14 @@ use crate::admission::{Handshake, Running};
 use crate::answers::StreamAnswers;
 use crate::config::StreamCredit;
 use crate::datagram::{DatagramAnswers, DatagramIngress};
-use crate::fanout::{Leaving, send_updates};
+use crate::fanout::Leaving;
 use crate::hello::{self, Opened};
 use crate::ingress::Ingress;
 use crate::plane::Plane;
 use crate::quic::{Connection, RecvStream, SendStream};
 use crate::session::{End, SHUTTING_DOWN_TEXT, Session, close_code, now_unix_ms};
 use crate::sink::SessionEvent;
+use crate::updates::send_updates;
 use crate::writer;
 
 /// Streams granted from WELCOME on, HELLO's included. Most clients never open a second one; those that do are granted

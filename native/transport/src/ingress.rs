@@ -161,13 +161,13 @@ impl Ingress {
         decoder: &mut FrameDecoder,
         rest: &mut &[u8],
     ) -> Result<Option<Wait>, Stop> {
-        let (session, fanout) = (self.session.number, self.session.outbox.is_some());
+        let (session, version) = (self.session.number, self.session.version);
         loop {
             if self.turn_frames == 0 {
                 return Ok(Some(Wait::Turn));
             }
             let before = *rest;
-            let expected = Expected { session, counter: self.counter, fanout };
+            let expected = Expected { session, counter: self.counter, version };
             let frame = match decoder.next(rest, expected) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(None),
@@ -278,6 +278,7 @@ pub(crate) fn record_head(session: &Session, frame: &Frame<'_>) -> RecordHead {
         FrameKind::Route => (RecordKind::Route, frame.node(), frame.argument()),
         FrameKind::Read => (RecordKind::Read, frame.node(), frame.argument()),
         FrameKind::Subscribe => (RecordKind::Subscribe, 0, session.number),
+        FrameKind::SubscribeLatest => (RecordKind::SubscribeLatest, 0, session.number),
         FrameKind::Unsubscribe => (RecordKind::Unsubscribe, 0, session.number),
         FrameKind::Move | FrameKind::Hello | FrameKind::Close => (RecordKind::Move, 0, 0),
     };

@@ -58,6 +58,7 @@ mod sink;
 mod sockets;
 mod tls;
 mod token;
+mod updates;
 mod writer;
 
 #[doc(hidden)]
@@ -65,7 +66,7 @@ pub mod wire;
 
 pub use config::{Auth, Certificate, ClientCertificates, StreamCredit, TokenKey, TransportConfig};
 pub use error::TransportError;
-pub use fanout::{Fanout, NodeState, Outbox, StateSource};
+pub use fanout::{Fanout, NodeState, Outbox, StateSource, Way};
 pub use revocations::RevokeError;
 pub use server::Server;
 pub use session::SessionInfo;

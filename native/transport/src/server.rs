@@ -40,7 +40,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Answers of a connection that are sent and not yet acknowledged.
 const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
 /// Datagrams that may wait to be read; QUIC drops the oldest beyond. Also the largest datagram offered to clients.
-const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
 /// First guess of the round trip. The default of QUIC (333 ms) makes one lost handshake packet cost a second.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// What the socket gets at least for the last packets of all connections, also where the sessions took all the time.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::fanout::Outbox;
-use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
+use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, PROTOCOL_VERSION_LATEST, UPDATE_FRAME_BYTES_MAX, put_close};
 use crate::limits::SessionRates;
 use crate::plane::Plane;
 use crate::quic::Connection;
@@ -62,6 +62,8 @@ impl End {
 /// One welcomed connection. Held by its tasks; the table lets go of it when the connection ends.
 pub(crate) struct Session {
     pub(crate) number: u32,
+    /// Of the wire contract.
+    pub(crate) version: u16,
     pub(crate) rights: Rights,
     pub(crate) plane: Arc<Plane>,
     pub(crate) connection: Connection,
@@ -98,10 +100,14 @@ impl Session {
         running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
-        let outbox = fanout.map(|fanout| fanout.outbox(number));
+        // What fits here always fits: no path of QUIC carries less than the first packets had.
+        let datagrams = version >= PROTOCOL_VERSION_LATEST
+            && connection.datagram_bytes_max().is_some_and(|bytes| bytes >= UPDATE_FRAME_BYTES_MAX);
+        let outbox = fanout.map(|fanout| fanout.outbox(number, datagrams));
         outbox.iter().for_each(|outbox| outbox.run_on(&plane.dock));
         Session {
             number,
+            version,
             rights,
             outbox,
             plane,

@@ -36,6 +36,8 @@ pub(super) struct State {
     established: bool,
     /// When the connection, which is closed, is forgotten at the latest.
     forgotten_at: Option<Instant>,
+    /// Bytes of the buffer for datagrams that somebody waits to be free; 0: nobody does.
+    room_wanted_bytes: usize,
 }
 
 impl State {
@@ -93,6 +95,10 @@ impl State {
                 }
             }
         }
+        if self.room_wanted_bytes > 0 && self.protocol.datagrams().send_buffer_space() >= self.room_wanted_bytes {
+            self.room_wanted_bytes = 0;
+            self.waiting.fire(Wait::DatagramRoom, wakers);
+        }
         readable
     }
 
@@ -141,6 +147,7 @@ impl Inner {
             waiting: Waiting::default(),
             established: false,
             forgotten_at: None,
+            room_wanted_bytes: 0,
         };
         let (queued, put_off) = (AtomicBool::new(false), AtomicBool::new(false));
         let (handles, state) = (AtomicUsize::new(0), Mutex::new(state));
@@ -268,15 +275,44 @@ impl Connection {
 
     /// Queues a datagram; where the buffer is full the oldest goes.
     pub(crate) fn send_datagram(&self, datagram: Bytes) -> Result<(), SendDatagramError> {
+        self.send_datagrams(std::iter::once(datagram))
+    }
+
+    /// Queues datagrams, so that they share packets; where the buffer is full the oldest goes. Ends at the first one that
+    /// cannot be sent.
+    pub(crate) fn send_datagrams(&self, datagrams: impl IntoIterator<Item = Bytes>) -> Result<(), SendDatagramError> {
         let sent = {
             let mut state = self.lock();
             if state.error.is_some() {
                 return Err(SendDatagramError::Disabled);
             }
-            state.protocol.datagrams().send(datagram, true)
+            let mut queue = state.protocol.datagrams();
+            datagrams.into_iter().try_for_each(|datagram| queue.send(datagram, true))
         };
         self.touch();
         sent
+    }
+
+    /// Longest datagram that the client takes, in bytes; `None`: it takes none.
+    pub(crate) fn datagram_bytes_max(&self) -> Option<usize> {
+        self.lock().protocol.datagrams().max_size()
+    }
+
+    /// Waits until this much of the buffer for datagrams is free. One task at a time.
+    pub(crate) async fn datagram_room(&self, bytes: usize) -> Result<(), ConnectionError> {
+        poll_fn(|context| {
+            let mut state = self.lock();
+            if let Some(error) = &state.error {
+                return Poll::Ready(Err(error.clone()));
+            }
+            if state.protocol.datagrams().send_buffer_space() >= bytes {
+                return Poll::Ready(Ok(()));
+            }
+            state.room_wanted_bytes = bytes;
+            state.waiting.wait(Wait::DatagramRoom, context);
+            Poll::Pending
+        })
+        .await
     }
 
     /// Ends the connection; a second call does nothing. Never waits.

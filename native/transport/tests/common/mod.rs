@@ -36,6 +36,8 @@ pub const SUBSCRIBE: u8 = 0x30;
 pub const SUBSCRIBED: u8 = 0x31;
 pub const UNSUBSCRIBE: u8 = 0x32;
 pub const UPDATE: u8 = 0x38;
+pub const LATEST: u8 = 0x39;
+pub const SUBSCRIBE_LATEST: u8 = 0x3a;
 pub const CLOSE: u8 = 0x7e;
 pub const ACK_EACH: u8 = 1;
 
@@ -169,7 +171,7 @@ impl Engine {
             if matches!(kind, RecordKind::Move | RecordKind::Release) {
                 let status = state.decide(status, node, head.node_first, head.node_last, &record);
                 decisions.push(Decision { counter, node, status, ack_each: head.ack_each });
-            } else if matches!(kind, RecordKind::Subscribe | RecordKind::Unsubscribe) {
+            } else if matches!(kind, RecordKind::Subscribe | RecordKind::SubscribeLatest | RecordKind::Unsubscribe) {
                 self.commit(&mut state, sink, &mut decisions);
                 sink.subscribed(counter, state.revision, record.packet.len() as u32 / 4);
             } else {
