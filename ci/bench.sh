@@ -5,7 +5,8 @@
 #     flags that users need, producers that are killed (KILLS=500)
 #   kills: takes over the counts of the last `ci/slow.sh faults attach`, ten thousand kills of every kind
 #   core: bump pages and channel
-#   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty; quic-results: computes and draws anew
+#   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty, overload, hostile clients
+#     (RESUME=1 goes on with a run that was cut off); quic-results: computes and draws anew
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
 #   bridge-quick: the lanes, the ring and all of their peers but Chronicle Queue for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
@@ -24,10 +25,10 @@ raw=benchmarks/results/raw
 began=$SECONDS
 mkdir -p "$raw"
 
-# claims GROUP: computes the group's claims from its raw results.
+# claims GROUP [RAW…]: computes the group's claims from its raw results, and from what others left.
 claims() {
     printf '\nclaims of group %s\n' "$1"
-    python3 benchmarks/claims.py "$1" "make bench-$1" "$raw/$1"-*.json
+    python3 benchmarks/claims.py "$1" "make bench-$1" "$raw/$1"-*.json "${@:2}"
 }
 
 java_benchmarks() {
@@ -158,8 +159,10 @@ graph_quick() {
     python3 benchmarks/claims.py --check graph 'ci/bench.sh graph-quick' "$folder"/graph-*.json >"$folder/claims.txt"
 }
 
-# quic_programs CARGO_OPTION…: the load generator; the servers of the peers, where they can be built.
+# quic_programs CARGO_OPTION…: the load generator, the hostile client; the servers of the peers, where they can be built.
 quic_programs() {
+    ci/step.sh quic-hostile 'building the hostile client' ci/with-tools.sh \
+        cargo build --manifest-path native/Cargo.toml --locked -p lodestone-client --bin lodestone-load --example hostile "$@"
     ci/step.sh quic-load 'building the load generator' ci/with-tools.sh \
         cargo build --manifest-path native/Cargo.toml --locked -p lodestone-quic-load "$@"
     benchmarks/peers/build.sh
@@ -168,16 +171,21 @@ quic_programs() {
 quic() {
     ci/build.sh native
     quic_programs --release
-    rm -f "$raw"/quic-*.json
-    echo '-- Lodestone and its peers over the network (about twelve minutes)' >&2
-    python3 benchmarks/quic.py "$raw" native/target/release ${ROUNDS:+--rounds "$ROUNDS"}
+    [ -n "${RESUME:-}" ] || rm -f "$raw"/quic-*.json
+    echo '-- Lodestone and its peers over the network (about twenty minutes)' >&2
+    python3 benchmarks/quic.py "$raw" native/target/release --resume ${ROUNDS:+--rounds "$ROUNDS"}
+    echo '-- sessions beside hostile clients (three minutes)' >&2
+    python3 benchmarks/fairness.py "$raw" native/target/release --resume
     quic_results
 }
 
 # What is computed and drawn from the raw results.
 quic_results() {
     python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
-    claims quic
+    # `make slow` leaves that one.
+    local soak=("$raw"/soak-quic.json)
+    [ -e "${soak[0]}" ] || soak=()
+    claims quic "${soak[@]}"
 }
 
 quic_quick() {
@@ -187,8 +195,9 @@ quic_quick() {
     quic_programs
     mkdir -p "$folder"
     python3 benchmarks/quic.py "$folder" native/target/debug --quick
+    python3 benchmarks/fairness.py "$folder" native/target/debug --quick
     python3 benchmarks/knee.py "$folder/quic-all.json" "$folder/quic-knee.svg"
-    python3 benchmarks/claims.py --check quic 'ci/bench.sh quic-quick' "$folder/quic-all.json" >"$folder/claims-quic.txt"
+    python3 benchmarks/claims.py --check quic 'ci/bench.sh quic-quick' "$folder"/quic-{all,fairness}.json >"$folder/claims-quic.txt"
 }
 
 case "$wanted" in

@@ -122,7 +122,8 @@ run_heap() {
 
 run_soak() {
     ci/build.sh native || fail 'the library does not build'
-    python3 ci/soak-quic.py "$soak_connections" "$soak_seconds" ||
+    mkdir -p target/soak
+    python3 ci/soak-quic.py "$soak_connections" "$soak_seconds" target/soak/soak-quic.json ||
         fail 'the soak failed' 'What to do: see its summary: memory within 1 %, file descriptors the same, every move answered.'
 }
 

@@ -25,7 +25,7 @@ const ROLE: &str = "LODESTONE_FAULT_ROLE";
 /// The word that lets stopped producers go on; no test has this many.
 const GO_ON: usize = PRODUCERS_MAX - 1;
 /// No step of these tests takes this long unless something stands still.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_secs(180);
 
 fn map(file: &File) -> (Bridge, &'static [AtomicU64]) {
     let bytes = bytes_of(&SIZES);
