@@ -9,13 +9,14 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::connection;
+use crate::dock::Noted;
 use crate::limits::{Addresses, OverLimit};
 use crate::plane::Plane;
-use crate::quic::{Acceptor, Attempt, Connection, Verdict};
+use crate::quic::{Acceptor, Attempt, Connection, Turns, Verdict};
 use crate::session::now_unix_ms;
 
 /// Between two handshakes that begin while packets come faster than they are handled: a hundred a second.
-const OVERLOADED_INTERVAL_NS: u64 = 10_000_000;
+pub(crate) const OVERLOADED_INTERVAL_NS: u64 = 10_000_000;
 
 /// The table of addresses, for the driver that lets connections in and the sessions that end.
 pub(crate) struct AddressGate {
@@ -98,6 +99,17 @@ pub(crate) struct Doorkeeper {
     pub(crate) handshakes_max: u64,
     /// While packets come faster than they are handled: when the next handshake may begin.
     pub(crate) overloaded_next_ns: u64,
+    /// Nanoseconds from one of those to the next.
+    pub(crate) overloaded_interval_ns: u64,
+    /// Used again in every round.
+    pub(crate) noted: Vec<Noted>,
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl Drop for Doorkeeper {
+    fn drop(&mut self) {
+        self.plane.dock.close();
+    }
 }
 
 impl Doorkeeper {
@@ -106,7 +118,7 @@ impl Doorkeeper {
         let now_ns = self.plane.now_ns();
         let may = now_ns >= self.overloaded_next_ns;
         if may {
-            self.overloaded_next_ns = now_ns + OVERLOADED_INTERVAL_NS;
+            self.overloaded_next_ns = now_ns + self.overloaded_interval_ns;
         }
         may
     }
@@ -167,5 +179,10 @@ impl Acceptor for Doorkeeper {
 
     fn failed(&mut self, _ticket: Ticket) {
         self.plane.counters.add(CounterId::HandshakesFailed, 1);
+    }
+
+    fn round(&mut self, turns: &mut Turns) {
+        self.plane.dock.flush();
+        self.plane.dock.deliver(&mut self.noted, &mut self.buffer, turns);
     }
 }

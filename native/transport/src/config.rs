@@ -106,6 +106,8 @@ pub struct TransportConfig {
     pub idle_timeout_ms: u64,
     /// How long a client may leave a full answer buffer untouched before it is closed.
     pub slow_consumer_ms: u64,
+    /// How long a session that ends with the server may take until everything accepted is answered and delivered.
+    pub drain_ms: u64,
     /// Answers that one stream may owe its client, at least 40 KiB; a stream whose buffer is full is not read.
     pub answer_buffer_bytes: usize,
     /// ROUTE frames of all sessions that may be at the engine at once.
@@ -157,6 +159,7 @@ impl Default for TransportConfig {
             streams_max: STREAMS_MIN,
             idle_timeout_ms: 30_000,
             slow_consumer_ms: 30_000,
+            drain_ms: 1_000,
             answer_buffer_bytes: 64 * 1024,
             routes_in_flight_max: 1024,
             connections_max: 60_000,
@@ -181,16 +184,10 @@ impl Default for TransportConfig {
 impl TransportConfig {
     /// Refuses settings that would break a promise of the wire contract.
     pub(crate) fn check(&self) -> Result<(), TransportError> {
-        let in_range = |name: &'static str, found: u64, least: u64, most: u64| {
-            if (least..=most).contains(&found) {
-                Ok(())
-            } else {
-                Err(TransportError::Setting { name, found, least, most })
-            }
-        };
         in_range("streams_max", self.streams_max.into(), STREAMS_MIN.into(), STREAMS_LIMIT.into())?;
         in_range("idle_timeout_ms", self.idle_timeout_ms, 1, 86_400_000)?;
         in_range("slow_consumer_ms", self.slow_consumer_ms, 1, 86_400_000)?;
+        in_range("drain_ms", self.drain_ms, 1, 86_400_000)?;
         in_range("answer_buffer_bytes", self.answer_buffer_bytes as u64, PATH_FRAME_BYTES_MAX as u64, 1 << 30)?;
         in_range("routes_in_flight_max", self.routes_in_flight_max as u64, 1, 1 << 20)?;
         in_range("connections_max", self.connections_max.into(), 1, 1_000_000)?;
@@ -200,6 +197,11 @@ impl TransportConfig {
         in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
         self.auth.check()
     }
+}
+
+/// Refuses a number out of its range.
+pub(crate) fn in_range(name: &'static str, found: u64, least: u64, most: u64) -> Result<(), TransportError> {
+    if (least..=most).contains(&found) { Ok(()) } else { Err(TransportError::Setting { name, found, least, most }) }
 }
 
 impl Auth {

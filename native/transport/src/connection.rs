@@ -9,13 +9,14 @@ use crate::admission::{Handshake, Running};
 use crate::answers::StreamAnswers;
 use crate::config::StreamCredit;
 use crate::datagram::{DatagramAnswers, DatagramIngress};
-use crate::fanout::{Leaving, send_updates};
+use crate::fanout::Leaving;
 use crate::hello::{self, Opened};
 use crate::ingress::Ingress;
 use crate::plane::Plane;
 use crate::quic::{Connection, RecvStream, SendStream};
 use crate::session::{End, SHUTTING_DOWN_TEXT, Session, close_code, now_unix_ms};
 use crate::sink::SessionEvent;
+use crate::updates::send_updates;
 use crate::writer;
 
 /// Streams granted from WELCOME on, HELLO's included. Most clients never open a second one; those that do are granted
@@ -110,7 +111,7 @@ async fn shake_hands(plane: &Plane, connection: &Connection) -> Option<()> {
 /// Serves a welcomed session until its connection is closed; returns the status it was closed with.
 async fn serve(session: &Arc<Session>) -> u16 {
     let connection = &session.connection;
-    let answers = Arc::new(DatagramAnswers::new(session.number, session.plane.counters));
+    let answers = DatagramAnswers::new(session.number, session.plane.counters, Arc::clone(&session.plane.dock));
     let datagrams = async {
         DatagramIngress::new(Arc::clone(session), Arc::clone(&answers)).run().await;
         std::future::pending::<()>().await;
@@ -145,7 +146,7 @@ async fn accept_streams(session: &Arc<Session>) {
             session.connection.set_max_concurrent_bi_streams(stream_limit(session.plane.streams_max).into());
         }
         let limits = session.plane.answer_limits.clone();
-        let answers = Arc::new(StreamAnswers::new(session.number, limits, Vec::new()));
+        let answers = StreamAnswers::new(session.number, limits, Vec::new());
         start_stream(session, answers, send, receive, 0);
     }
 }
@@ -159,6 +160,7 @@ fn start_stream(
     counter: u64,
 ) {
     session.stream_begins();
+    answers.let_loop_write(send.pen(), session.silence());
     tokio::spawn(writer::run(Arc::clone(session), Arc::clone(&answers), send));
     tokio::spawn(Ingress::new(Arc::clone(session), answers, counter).run(receive));
 }

@@ -9,7 +9,7 @@ use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::datagram;
 use crate::frame::{
-    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, PROTOCOL_VERSION_FANOUT, TEXT_BYTES_MAX, Welcome, array_at,
+    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, PROTOCOL_VERSION_LATEST, TEXT_BYTES_MAX, Welcome, array_at,
     put_close, put_welcome, u16_at,
 };
 use crate::plane::Plane;
@@ -141,7 +141,7 @@ fn judge(bytes: &[u8]) -> Result<usize, &'static str> {
 pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (Status, &'static str)> {
     let version = u16_at(body, 0);
     if !(PROTOCOL_VERSION..=version_max).contains(&version) {
-        let text = "only protocol version 1, and 2 where there is fan-out, are spoken here";
+        let text = "only protocol version 1, and 2 and 3 where there is fan-out, are spoken here";
         return Err((Status::VersionUnsupported, text));
     }
     let token = &body[4..];
@@ -153,7 +153,7 @@ pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (S
 
 /// The highest version of the contract spoken here.
 fn version_max(plane: &Plane) -> u16 {
-    if plane.fanout.is_some() { PROTOCOL_VERSION_FANOUT } else { PROTOCOL_VERSION }
+    if plane.fanout.is_some() { PROTOCOL_VERSION_LATEST } else { PROTOCOL_VERSION }
 }
 
 /// Checks version and token; returns what the client speaks and may.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::fanout::Outbox;
-use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
+use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, PROTOCOL_VERSION_LATEST, UPDATE_FRAME_BYTES_MAX, put_close};
 use crate::limits::SessionRates;
 use crate::plane::Plane;
 use crate::quic::Connection;
@@ -22,8 +22,6 @@ use crate::token::{Rights, TOKEN_REVOKED};
 
 /// How long the delivery of a CLOSE frame is waited for before the connection is closed.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
-/// How long a session that ends with the server may take until everything accepted is answered and delivered.
-const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// How long a throttled stream may not notice that its connection is over.
 const THROTTLED_LOOK: Duration = Duration::from_secs(1);
 
@@ -64,6 +62,8 @@ impl End {
 /// One welcomed connection. Held by its tasks; the table lets go of it when the connection ends.
 pub(crate) struct Session {
     pub(crate) number: u32,
+    /// Of the wire contract.
+    pub(crate) version: u16,
     pub(crate) rights: Rights,
     pub(crate) plane: Arc<Plane>,
     pub(crate) connection: Connection,
@@ -82,7 +82,8 @@ pub(crate) struct Session {
     end: Mutex<Option<End>>,
     ending: AtomicBool,
     draining: AtomicBool,
-    muted: AtomicBool,
+    /// The client sent CLOSE. Shared with the streams, whose answers the loop writes.
+    muted: Arc<AtomicBool>,
     end_wake: Notify,
     /// Until the last task of the session has ended.
     _running: Running,
@@ -95,18 +96,24 @@ impl Session {
         rights: Rights,
         plane: Arc<Plane>,
         connection: Connection,
-        first: StreamAnswers,
+        first: Arc<StreamAnswers>,
         running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
+        // What fits here always fits: no path of QUIC carries less than the first packets had.
+        let datagrams = version >= PROTOCOL_VERSION_LATEST
+            && connection.datagram_bytes_max().is_some_and(|bytes| bytes >= UPDATE_FRAME_BYTES_MAX);
+        let outbox = fanout.map(|fanout| fanout.outbox(number, datagrams));
+        outbox.iter().for_each(|outbox| outbox.run_on(&plane.dock));
         Session {
             number,
+            version,
             rights,
-            outbox: fanout.map(|fanout| fanout.outbox(number)),
+            outbox,
             plane,
             address: connection.remote_address(),
             connection,
-            first: Arc::new(first),
+            first,
             frames: AtomicU64::new(0),
             connected_unix_ms: now_unix_ms(),
             rates: SessionRates::new(),
@@ -116,7 +123,7 @@ impl Session {
             end: Mutex::new(None),
             ending: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            muted: AtomicBool::new(false),
+            muted: Arc::new(AtomicBool::new(false)),
             end_wake: Notify::new(),
             _running: running,
         }
@@ -239,6 +246,11 @@ impl Session {
         self.muted.load(Ordering::Acquire)
     }
 
+    /// The same for whoever looks at it later.
+    pub(crate) fn silence(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.muted)
+    }
+
     /// Completes with the reason once the session is to end. One task at a time.
     pub(crate) async fn ended(&self) -> End {
         loop {
@@ -273,9 +285,9 @@ impl Session {
         }
     }
 
-    /// Answers everything accepted, on every stream, and says CLOSE behind it; gives up after [`DRAIN_WAIT`].
+    /// Answers everything accepted, on every stream, and says CLOSE behind it; gives up after the time for that.
     async fn farewell(&self, answers: &StreamAnswers, frame: Vec<u8>) {
-        let delivered = tokio::time::timeout(DRAIN_WAIT, async {
+        let delivered = tokio::time::timeout(self.plane.drain, async {
             // Before reading ends, or the stream would end without it.
             answers.close(frame, true);
             self.drain().await;

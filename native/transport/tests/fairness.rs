@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::half_open::HalfOpen;
 use common::*;
@@ -56,7 +56,8 @@ async fn who_never_reads_is_read_no_further_and_closed() {
         }
         hostile.receive
     });
-    until("its buffer is full", || bench.engine.seen().len() >= 230).await;
+    // Where the machine stands still for long it is closed before that.
+    until("its buffer is full", || bench.engine.seen().len() >= 230 || connection.close_reason().is_some()).await;
     neighbours_are_served(&bench).await;
     assert_eq!(closed(&connection).await.0, 15);
     let of_the_hostile = bench.engine.seen().iter().filter(|seen| seen.node == 1).count();
@@ -245,5 +246,5 @@ async fn handshakes_that_never_end_are_bounded_and_time_out() {
     neighbours_are_served(&bench).await;
     until("they time out", || bench.counters.get(CounterId::HandshakesLive) == 0).await;
     assert_eq!(bench.counters.get(CounterId::HandshakesFailed), 45);
-    tokio::time::timeout(Duration::from_secs(30), bench.session()).await.unwrap();
+    watched("a session", bench.session()).await;
 }

@@ -9,11 +9,13 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quinn_proto::{ConnectionError, ConnectionHandle, Dir, Event, SendDatagramError, StreamEvent, VarInt};
+use quinn_proto::{
+    ConnectionError, ConnectionHandle, Dir, Event, SendDatagramError, StreamEvent, StreamId, VarInt,
+};
 use tokio::task::coop;
 
 use super::congestion::let_close_pass;
-use super::driver::Shared;
+use super::hub::Shared;
 use super::stream::{RecvStream, SendStream};
 use super::waiting::{Wait, Waiting};
 
@@ -34,6 +36,8 @@ pub(super) struct State {
     established: bool,
     /// When the connection, which is closed, is forgotten at the latest.
     forgotten_at: Option<Instant>,
+    /// Bytes of the buffer for datagrams that somebody waits to be free; 0: nobody does.
+    room_wanted_bytes: usize,
 }
 
 impl State {
@@ -55,8 +59,9 @@ impl State {
         self.forgotten_at.is_some_and(|forgotten_at| forgotten_at <= now)
     }
 
-    /// Passes on what the protocol has to tell.
-    pub(super) fn tell(&mut self, wakers: &mut Vec<Waker>) {
+    /// Passes on what the protocol has to tell. `true`: a stream can be read, so that somebody may want to answer.
+    pub(super) fn tell(&mut self, wakers: &mut Vec<Waker>) -> bool {
+        let mut readable = false;
         while let Some(event) = self.protocol.poll() {
             match event {
                 Event::HandshakeDataReady | Event::DatagramsUnblocked => {}
@@ -69,13 +74,19 @@ impl State {
                     self.waiting.fire_all(wakers);
                 }
                 Event::DatagramReceived => self.waiting.fire(Wait::DatagramReceived, wakers),
-                Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) => self.waiting.fire(Wait::StreamOpened, wakers),
+                Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) => {
+                    readable = true;
+                    self.waiting.fire(Wait::StreamOpened, wakers);
+                }
                 Event::Stream(StreamEvent::Available { dir: Dir::Uni }) => {
                     self.waiting.fire(Wait::StreamGranted, wakers)
                 }
                 // The client is granted none of this kind, and the server opens none of the other.
                 Event::Stream(StreamEvent::Opened { dir: Dir::Uni } | StreamEvent::Available { dir: Dir::Bi }) => {}
-                Event::Stream(StreamEvent::Readable { id }) => self.waiting.fire(Wait::Readable(id), wakers),
+                Event::Stream(StreamEvent::Readable { id }) => {
+                    readable = true;
+                    self.waiting.fire(Wait::Readable(id), wakers);
+                }
                 Event::Stream(StreamEvent::Writable { id }) => self.waiting.fire(Wait::Writable(id), wakers),
                 Event::Stream(StreamEvent::Finished { id }) => self.waiting.fire(Wait::Stopped(id), wakers),
                 Event::Stream(StreamEvent::Stopped { id, .. }) => {
@@ -84,6 +95,11 @@ impl State {
                 }
             }
         }
+        if self.room_wanted_bytes > 0 && self.protocol.datagrams().send_buffer_space() >= self.room_wanted_bytes {
+            self.room_wanted_bytes = 0;
+            self.waiting.fire(Wait::DatagramRoom, wakers);
+        }
+        readable
     }
 
     /// Ends the connection from here; a second call does nothing.
@@ -108,6 +124,8 @@ pub(super) struct Inner {
     pub(super) handle: ConnectionHandle,
     /// The driver is going to look at this connection: set by whoever asks first, cleared just before it looks.
     pub(super) queued: AtomicBool,
+    /// Its turn was put off: it received something that is about to be answered.
+    pub(super) put_off: AtomicBool,
     shared: Arc<Shared>,
     handles: AtomicUsize,
     state: Mutex<State>,
@@ -129,9 +147,11 @@ impl Inner {
             waiting: Waiting::default(),
             established: false,
             forgotten_at: None,
+            room_wanted_bytes: 0,
         };
-        let (queued, handles, state) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::new(state));
-        Inner { handle, queued, shared, handles, state, _place: place }
+        let (queued, put_off) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (handles, state) = (AtomicUsize::new(0), Mutex::new(state));
+        Inner { handle, queued, put_off, shared, handles, state, _place: place }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -165,6 +185,11 @@ impl Connection {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.inner.lock()
+    }
+
+    /// What the loop writes with, on a stream of this connection. It keeps no connection open.
+    pub(super) fn pen(&self, stream: StreamId) -> Pen {
+        Pen { inner: Arc::clone(&self.inner), stream }
     }
 
     /// Lets the driver see to this connection soon. Call it with the lock let go.
@@ -250,15 +275,44 @@ impl Connection {
 
     /// Queues a datagram; where the buffer is full the oldest goes.
     pub(crate) fn send_datagram(&self, datagram: Bytes) -> Result<(), SendDatagramError> {
+        self.send_datagrams(std::iter::once(datagram))
+    }
+
+    /// Queues datagrams, so that they share packets; where the buffer is full the oldest goes. Ends at the first one that
+    /// cannot be sent.
+    pub(crate) fn send_datagrams(&self, datagrams: impl IntoIterator<Item = Bytes>) -> Result<(), SendDatagramError> {
         let sent = {
             let mut state = self.lock();
             if state.error.is_some() {
                 return Err(SendDatagramError::Disabled);
             }
-            state.protocol.datagrams().send(datagram, true)
+            let mut queue = state.protocol.datagrams();
+            datagrams.into_iter().try_for_each(|datagram| queue.send(datagram, true))
         };
         self.touch();
         sent
+    }
+
+    /// Longest datagram that the client takes, in bytes; `None`: it takes none.
+    pub(crate) fn datagram_bytes_max(&self) -> Option<usize> {
+        self.lock().protocol.datagrams().max_size()
+    }
+
+    /// Waits until this much of the buffer for datagrams is free. One task at a time.
+    pub(crate) async fn datagram_room(&self, bytes: usize) -> Result<(), ConnectionError> {
+        poll_fn(|context| {
+            let mut state = self.lock();
+            if let Some(error) = &state.error {
+                return Poll::Ready(Err(error.clone()));
+            }
+            if state.protocol.datagrams().send_buffer_space() >= bytes {
+                return Poll::Ready(Ok(()));
+            }
+            state.room_wanted_bytes = bytes;
+            state.waiting.wait(Wait::DatagramRoom, context);
+            Poll::Pending
+        })
+        .await
     }
 
     /// Ends the connection; a second call does nothing. Never waits.
@@ -312,6 +366,39 @@ impl Connection {
         self.touch();
     }
 }
+
+/// A stream as the loop writes to it.
+pub(crate) struct Pen {
+    inner: Arc<Inner>,
+    stream: StreamId,
+}
+
+impl Pen {
+    /// Hands over as many bytes as the client, the path and the connection take now; the rest is for whoever can wait.
+    /// Within the loop, which has the connection send what it was given.
+    pub(crate) fn write(&self, bytes: &[u8], turns: &mut Turns) -> usize {
+        let mut state = self.inner.lock();
+        if state.error.is_some() {
+            return 0;
+        }
+        let mut stream = state.protocol.send_stream(self.stream);
+        let mut written = 0;
+        while written < bytes.len()
+            && let Ok(more) = stream.write(&bytes[written..])
+        {
+            written += more;
+        }
+        drop(state);
+        if written > 0 {
+            turns.0.push(Arc::clone(&self.inner));
+        }
+        written
+    }
+}
+
+/// Connections that the loop itself has given something to send.
+#[derive(Default)]
+pub(crate) struct Turns(pub(super) Vec<Arc<Inner>>);
 
 /// A wait for the end, taken back when it is dropped.
 struct Closing<'connection> {

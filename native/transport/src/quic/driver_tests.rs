@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{Acceptor, Attempt, Endpoint, Verdict};
 use crate::config::{Certificate, ClientCertificates};
 use crate::quic::connection::CLOSED_KEPT_MAX;
-use crate::quic::{Congestion, Connection};
+use crate::quic::{Congestion, Connection, Hub, Seat, Turns};
 use crate::tls::Identity;
 
 const HANG: Duration = Duration::from_secs(60);
@@ -48,6 +48,8 @@ impl Acceptor for Taker {
     }
 
     fn failed(&mut self, _: Weak<()>) {}
+
+    fn round(&mut self, _: &mut Turns) {}
 }
 
 /// A server without sessions, and a client for it.
@@ -73,7 +75,8 @@ impl Bench {
         let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
         server.transport_config(Arc::new(transport));
         let acceptor = Taker { left: connections, connections: sender };
-        let endpoint = Endpoint::start(EndpointConfig::default(), server, socket, acceptor).unwrap();
+        let seat = Seat { number: 0, hubs: vec![Hub::default()] };
+        let endpoint = Endpoint::start(EndpointConfig::default(), server, socket, seat, acceptor).unwrap();
         let client = quinn::Endpoint::client(loopback.into()).unwrap();
         Bench { endpoint, address, accepted, client, client_config: client_config(&identity) }
     }

@@ -7,6 +7,7 @@
 mod congestion;
 mod connection;
 mod driver;
+mod hub;
 mod packets;
 mod socket;
 mod stream;
@@ -14,6 +15,7 @@ mod timers;
 mod waiting;
 
 pub(crate) use congestion::Congestion;
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Pen, Turns};
 pub(crate) use driver::{Acceptor, Attempt, Endpoint, Verdict};
+pub(crate) use hub::{Hub, Seat};
 pub(crate) use stream::{ReadError, RecvStream, SendStream, WriteError};

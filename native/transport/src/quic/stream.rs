@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use quinn_proto::{Chunk, ConnectionError, FinishError, StreamId, VarInt};
 
-use super::connection::{Connection, within_budget};
+use super::connection::{Connection, Pen, within_budget};
 use super::waiting::Wait;
 
 /// Why a stream cannot be read any further.
@@ -112,6 +112,11 @@ pub(crate) struct SendStream {
 impl SendStream {
     pub(super) fn new(connection: Connection, id: StreamId) -> SendStream {
         SendStream { connection, id }
+    }
+
+    /// What the loop writes with, whoever holds this half: they must not write at once.
+    pub(crate) fn pen(&self) -> Pen {
+        self.connection.pen(self.id)
     }
 
     /// Hands over the start of `bytes`, at least one; waits while the client or the path takes none.

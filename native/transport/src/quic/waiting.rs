@@ -13,6 +13,8 @@ pub(super) enum Wait {
     /// The client grants one more unidirectional stream.
     StreamGranted,
     DatagramReceived,
+    /// The datagrams that wait to leave are few.
+    DatagramRoom,
     /// The end. Any number of tasks wait for it, each under a number of its own.
     Closed(u64),
     Readable(StreamId),

@@ -110,6 +110,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             choice("transport.protocol", "quic"),
             of("transport.listen", Kind.ADDRESS, "127.0.0.1:4433"),
             of("transport.server_id", Kind.LABEL, ""),
+            whole("transport.sockets", 0, 0, 64),
             choice("transport.zero_copy", "true"),
             whole("transport.stream_multiplexing", 128, 128, 4_096),
             whole("transport.tls_handshake_target_ms", 3, 1, 60_000),
