@@ -120,7 +120,7 @@ const JAVA_KEYS: [&str; 5] = [
     "ci_native_integration",
 ];
 
-fn wrong(key: &str, text: impl Display) -> EngineError {
+pub(crate) fn wrong(key: &str, text: impl Display) -> EngineError {
     EngineError::Config { key: key.to_owned(), text: text.to_string() }
 }
 

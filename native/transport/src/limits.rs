@@ -324,16 +324,21 @@ mod tests {
 
     #[test]
     fn as_many_addresses_as_there_may_be_connections_are_all_let_in() {
-        for connections_max in [1, 2, 7, 100, 1_000, 60_000, 131_072] {
+        // The table is rounded up to a power of two: 4,096 of them fill it as far as it can be.
+        for connections_max in [1, 2, 7, 100, 1_000, 4_096, 60_000] {
             let mut table = addresses(1, Allowance::new(1, Duration::ZERO), connections_max);
             let entries = table.entries.len();
-            for round in 0..2 {
-                let host = |number: u32| SocketAddr::from(((number + round * 0x4000_0000).to_le_bytes(), 1));
-                for number in 0..connections_max {
-                    assert_eq!(table.enter(host(number), 0), Ok(()), "{number} of {connections_max}");
-                    assert_eq!(table.enter(host(number), 0), Err(OverLimit::Connections), "{number}");
-                }
-                (0..connections_max).for_each(|number| table.leave(host(number)));
+            let host = |number: u32| SocketAddr::from((number.to_le_bytes(), 1));
+            for number in 0..connections_max {
+                assert_eq!(table.enter(host(number), 0), Ok(()), "{number} of {connections_max}");
+            }
+            for number in (0..connections_max).step_by(61) {
+                assert_eq!(table.enter(host(number), 0), Err(OverLimit::Connections), "{number}");
+            }
+            // Others come in the place of each that leaves.
+            for number in (0..connections_max).step_by(7) {
+                table.leave(host(number));
+                assert_eq!(table.enter(host(number + connections_max), 0), Ok(()), "{number} of {connections_max}");
             }
             assert_eq!(table.entries.len(), entries);
         }

@@ -22,8 +22,9 @@ use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
 use crate::plane::{EventSink, Plane, RevisionSource};
 use crate::quic::{Congestion, Endpoint, Hub, Seat};
-use crate::reset::ResetKey;
-use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code};
+use crate::revocations::{RevocationsFile, RevokeError};
+use crate::server_keys::{ServerId, ServerKeys};
+use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code, now_unix_ms};
 use crate::sink::Batch;
 use crate::sockets::{self, SocketIds};
 use crate::tls::Identity;
@@ -95,6 +96,8 @@ impl Server {
         in_range("sockets", loops.len() as u64, 1, SOCKETS_MAX as u64)?;
         let gate = Gate::new(&config.auth)?;
         let identity = Identity::load(&config.certificate, &config.client_certificates, config.listen.ip(), counters)?;
+        let revocations = config.revocations_file.as_deref();
+        let revocations = revocations.map(|path| RevocationsFile::open(path, now_unix_ms())).transpose()?;
         let (sockets, address) = sockets::open(config.listen, loops.len())?;
         let pages = Arc::new(Pages::new(pages, counters));
         let hubs: Vec<Hub> = sockets.iter().map(|_| Hub::default()).collect();
@@ -125,7 +128,7 @@ impl Server {
             histograms,
             events,
             fanout: config.fanout.clone(),
-            sessions: Arc::new(Sessions::new(config.connections_max)),
+            sessions: Arc::new(Sessions::new(config.connections_max, revocations)),
             told: Arc::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
             running: Arc::new(Semaphore::new(config.connections_max as usize)),
@@ -205,30 +208,22 @@ impl Server {
         self.plane.sessions.close(session, status, text)
     }
 
-    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`.
+    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`. Waits for the file
+    /// of revocations where there is one, so no worker should call it.
     ///
-    /// Returns `false`, with nothing revoked, when 262,144 tokens are revoked already: change the key then.
-    pub fn revoke_token(&self, nonce: u64) -> bool {
-        let revoked = self.plane.sessions.revoke(nonce);
-        if revoked {
-            tracing::info!("a token was revoked");
-        } else {
-            tracing::warn!("a token was not revoked: too many are; replace its key");
-        }
-        revoked
+    /// # Errors
+    /// [`RevokeError::Full`], with nothing done; [`RevokeError::NotWritten`], with all of it done but for the file.
+    pub fn revoke_token(&self, nonce: u64) -> Result<(), RevokeError> {
+        tell_revoked(self.plane.sessions.revoke(nonce))
     }
 
     /// Lets the token of this session open no more sessions and closes all that it opened, with `UNAUTHORIZED`; a session
-    /// without a token is closed alone. `None` if there is no such session; `Some(false)`, with nothing done, when the
-    /// table of revoked tokens is full.
-    pub fn revoke_session(&self, session: u32) -> Option<bool> {
-        let revoked = self.plane.sessions.revoke_session(session);
-        match revoked {
-            Some(true) => tracing::info!(session, "the token of a session was revoked"),
-            Some(false) => tracing::warn!(session, "a token was not revoked: too many are; replace its key"),
-            None => {}
-        }
-        revoked
+    /// without a token is closed alone. `None` if there is no such session.
+    ///
+    /// # Errors
+    /// As [`Server::revoke_token`].
+    pub fn revoke_session(&self, session: u32) -> Option<Result<(), RevokeError>> {
+        self.plane.sessions.revoke_session(session).map(tell_revoked)
     }
 
     /// Tells every session of a rollback to `revision`, on its first stream. Call it on the engine thread, after the
@@ -279,6 +274,14 @@ impl std::fmt::Debug for Server {
     }
 }
 
+fn tell_revoked(outcome: Result<(), RevokeError>) -> Result<(), RevokeError> {
+    match &outcome {
+        Ok(()) => tracing::info!("a token was revoked"),
+        Err(error) => tracing::warn!(%error, "a token was not revoked as it should be"),
+    }
+    outcome
+}
+
 fn session_limits(config: &TransportConfig) -> SessionLimits {
     let (streams, streams_max) = (config.session_streams_per_second, config.streams_max);
     SessionLimits {
@@ -323,8 +326,9 @@ fn start_loops(
     hubs: Vec<Hub>,
     plane: &Plane,
 ) -> std::io::Result<Vec<Endpoint>> {
+    let keys = ServerKeys::of(&config.certificate, &ServerId::new(&config.server_id, sockets[0].local_addr()?));
     // Made once, so that every socket takes the tokens that another one gave out.
-    let server = server_config(config, identity);
+    let server = server_config(config, identity, keys.as_ref());
     let count = sockets.len();
     let mut endpoints = Vec::with_capacity(count);
     for (number, (socket, runtime)) in sockets.into_iter().zip(loops).enumerate() {
@@ -341,14 +345,18 @@ fn start_loops(
         };
         let _entered = runtime.enter();
         let seat = Seat { number, hubs: hubs.clone() };
-        endpoints.push(Endpoint::start(endpoint_config(config, number, count), server.clone(), socket, seat, doorkeeper)?);
+        let quic = endpoint_config(keys.as_ref(), number, count);
+        endpoints.push(Endpoint::start(quic, server.clone(), socket, seat, doorkeeper)?);
     }
     Ok(endpoints)
 }
 
 /// What connections are accepted with.
-fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig {
+fn server_config(config: &TransportConfig, identity: &Identity, keys: Option<&ServerKeys>) -> ServerConfig {
     let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
+    if let Some(keys) = keys {
+        server.token_key(Arc::clone(&keys.retry));
+    }
     server
         .transport_config(Arc::new(quic_config(config)))
         .migration(config.migration)
@@ -361,12 +369,9 @@ fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig 
 /// With certificate files a server that was restarted still knows its connection ids, and tells clients of its
 /// predecessor at once that their connections are gone; with a certificate made at start they find out by their idle
 /// time-out. Each socket gives out ids that lead to itself.
-fn endpoint_config(config: &TransportConfig, socket: usize, sockets: usize) -> EndpointConfig {
-    let (mut endpoint, ids) = match ResetKey::of(&config.certificate) {
-        Some(key) => {
-            let ids = key.connection_ids();
-            (EndpointConfig::new(Arc::new(key)), Some(ids))
-        }
+fn endpoint_config(keys: Option<&ServerKeys>, socket: usize, sockets: usize) -> EndpointConfig {
+    let (mut endpoint, ids) = match keys {
+        Some(keys) => (EndpointConfig::new(Arc::clone(&keys.reset)), Some(keys.connection_ids)),
         None => (EndpointConfig::default(), None),
     };
     endpoint.cid_generator(move || Box::new(SocketIds::new(ids, socket, sockets)));

@@ -1,7 +1,6 @@
 //! Sessions: one for each welcomed connection, and the table of all of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +17,7 @@ use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
 use crate::limits::SessionRates;
 use crate::plane::Plane;
 use crate::quic::Connection;
+use crate::revocations::{RevocationsFile, RevokeError, Revoked};
 use crate::token::{Rights, TOKEN_REVOKED};
 
 /// How long the delivery of a CLOSE frame is waited for before the connection is closed.
@@ -26,8 +26,6 @@ pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// How long a throttled stream may not notice that its connection is over.
 const THROTTLED_LOOK: Duration = Duration::from_secs(1);
-/// Revoked tokens that are remembered: 262,144 take about 6 MiB, and a full set refuses rather than forgets.
-const REVOCATIONS_MAX: usize = 1 << 18;
 
 /// A session as an operator sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,7 +330,7 @@ struct Table {
     /// A session lies at its number modulo the length, which is a power of two and at least twice as many as there may
     /// be: found, added and removed in one step, in memory taken at start.
     live: Vec<Option<Arc<Session>>>,
-    revoked: BTreeSet<u64>,
+    revoked: Revoked,
     last_number: u32,
     closed: bool,
 }
@@ -364,14 +362,18 @@ impl Table {
 /// list. A rollback holds it too, so that a session sees either the earlier revision and then the notice, or the later.
 pub(crate) struct Sessions {
     table: Mutex<Table>,
+    /// `None`: revocations end with the server.
+    revocations: Option<RevocationsFile>,
 }
 
 impl Sessions {
-    /// Room for this many.
-    pub(crate) fn new(sessions_max: u32) -> Sessions {
+    /// Room for this many, with the tokens that were revoked before.
+    pub(crate) fn new(sessions_max: u32, revocations: Option<(RevocationsFile, Revoked)>) -> Sessions {
+        let (revocations, revoked) = revocations.unzip();
+        let revoked = revoked.unwrap_or_default();
         let mut live = Vec::new();
         live.resize_with((sessions_max as usize * 2).next_power_of_two(), || None);
-        Sessions { table: Mutex::new(Table { live, revoked: BTreeSet::new(), last_number: 0, closed: false }) }
+        Sessions { table: Mutex::new(Table { live, revoked, last_number: 0, closed: false }), revocations }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -385,7 +387,8 @@ impl Sessions {
         if table.closed {
             return Err(NotOpened::ShuttingDown);
         }
-        if rights.nonce.is_some_and(|nonce| table.revoked.contains(&nonce)) {
+        if let Some(nonce) = rights.nonce.filter(|nonce| table.revoked.contains(*nonce)) {
+            table.revoked.learn(nonce, rights.expires_unix_ms);
             return Err(NotOpened::Revoked);
         }
         let number = table.free_number();
@@ -425,24 +428,38 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn revoke(&self, nonce: u64) -> bool {
+    /// Revokes a token and closes its sessions. Waits for the file, so no worker should call it.
+    pub(crate) fn revoke(&self, nonce: u64) -> Result<(), RevokeError> {
+        let now_unix_ms = now_unix_ms();
+        let Some(file) = &self.revocations else { return self.refuse(nonce, now_unix_ms) };
+        let _turn = file.turn();
+        self.refuse(nonce, now_unix_ms)?;
+        // A copy, so that nobody who opens a session waits for the disk.
+        let revoked = self.table().revoked.clone();
+        file.write(&revoked, now_unix_ms)
+    }
+
+    fn refuse(&self, nonce: u64, now_unix_ms: u64) -> Result<(), RevokeError> {
         let mut table = self.table();
-        if table.revoked.len() >= REVOCATIONS_MAX && !table.revoked.contains(&nonce) {
-            return false;
+        let table = &mut *table;
+        let opened: Vec<&Arc<Session>> =
+            table.live.iter().flatten().filter(|session| session.rights.nonce == Some(nonce)).collect();
+        let expires = opened.iter().map(|session| session.rights.expires_unix_ms).max();
+        if !table.revoked.add(nonce, expires, now_unix_ms) {
+            return Err(RevokeError::Full);
         }
-        table.revoked.insert(nonce);
-        for session in table.sessions().filter(|session| session.rights.nonce == Some(nonce)) {
+        for session in opened {
             session.close(Status::Unauthorized, TOKEN_REVOKED.0);
         }
-        true
+        Ok(())
     }
 
     /// Revokes the token of a session; `None`: there is no such session.
-    pub(crate) fn revoke_session(&self, number: u32) -> Option<bool> {
+    pub(crate) fn revoke_session(&self, number: u32) -> Option<Result<(), RevokeError>> {
         let nonce = self.table().find(number)?.rights.nonce;
         match nonce {
             Some(nonce) => Some(self.revoke(nonce)),
-            None => Some(self.close(number, Status::Unauthorized, TOKEN_REVOKED.0)),
+            None => self.close(number, Status::Unauthorized, TOKEN_REVOKED.0).then_some(Ok(())),
         }
     }
 
