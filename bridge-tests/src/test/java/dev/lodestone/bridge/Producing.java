@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 
 /** A JVM of its own that runs {@link AttachedProducer}, without the native library on its class path. */
 final class Producing implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
 
     private final Process process;
     private final BufferedReader out;
