@@ -8,6 +8,7 @@ use lodestone_memory::{CounterId, Page, RecordHead, RecordKind, Status};
 
 use crate::answers::StreamAnswers;
 use crate::frame::{Expected, Fault, Frame, FrameDecoder, FrameKind};
+use crate::overload::{falls_behind, keeps_up};
 use crate::quic::{ReadError, RecvStream};
 use crate::session::{End, Session};
 use crate::sink::{AnswerSink, Batch};
@@ -162,9 +163,13 @@ impl Ingress {
         let Some(page) = self.page.take() else { return Ok(()) };
         let plane = &self.session.plane;
         let place = match plane.ingress.try_reserve() {
-            Ok(place) => place,
+            Ok(place) => {
+                keeps_up(&plane.told.backlog);
+                place
+            }
             Err(_) => {
                 plane.counters.add(CounterId::ChannelFull, 1);
+                falls_behind(&plane.told.backlog);
                 plane.ingress.reserve().await.map_err(|_| Stop::EngineGone)?
             }
         };

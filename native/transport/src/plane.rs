@@ -13,6 +13,7 @@ use crate::answers::AnswerLimits;
 use crate::config::StreamCredit;
 use crate::fanout::Fanout;
 use crate::limits::Allowance;
+use crate::overload::Overload;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::sink::{Batch, SessionEvent};
@@ -23,7 +24,7 @@ pub(crate) type RevisionSource = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// Takes what happens to sessions.
 pub(crate) type EventSink = Arc<dyn Fn(SessionEvent) + Send + Sync>;
 
-/// How often what clients cause may be told, a limit each.
+/// How often what clients cause may be told, a limit each; and what is told when it begins and ends.
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) handshakes: LogLimit,
@@ -31,6 +32,10 @@ pub(crate) struct Told {
     pub(crate) turned_away: LogLimit,
     pub(crate) faults: LogLimit,
     pub(crate) slow: LogLimit,
+    /// Attempts to connect that had to wait.
+    pub(crate) newcomers: Overload,
+    /// The engine falls behind.
+    pub(crate) backlog: Arc<Overload>,
 }
 
 /// Settings and handles shared by all connections of one server.

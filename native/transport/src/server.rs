@@ -94,6 +94,7 @@ impl Server {
             routes: Arc::new(Semaphore::new(config.routes_in_flight_max)),
             rollbacks: Arc::new(AtomicU64::new(0)),
         };
+        let told = Told::default();
         let plane = Arc::new(Plane {
             streams_max: config.streams_max,
             stream_credit: config.stream_credit,
@@ -109,7 +110,7 @@ impl Server {
             handshake_target: Duration::from_millis(config.handshake_target_ms),
             gate,
             answer_limits,
-            pages: Pages::new(pages, counters),
+            pages: Pages::new(pages, counters, Arc::clone(&told.backlog)),
             ingress,
             revision,
             counters,
@@ -117,7 +118,7 @@ impl Server {
             events,
             fanout: config.fanout.clone(),
             sessions: Sessions::new(config.connections_max),
-            told: Told::default(),
+            told,
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
         });

@@ -14,7 +14,7 @@ use crate::config::{Certificate, ClientCertificates};
 use crate::quic::Connection;
 use crate::tls::Identity;
 
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(180);
 
 /// Takes one connection and fails at the next.
 struct FailsLater {
