@@ -120,12 +120,21 @@ bridge_rings() {
     claims bridge
 }
 
+# The programs as the tests have built them: with a choice of packages cargo would choose other features of the libraries under
+# them, and compile those again.
+debug_programs() {
+    ci/step.sh debug-programs 'building the Rust programs, debug profile' \
+        ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked --workspace --bins --examples
+}
+
 bridge_quick() {
     local folder=target/bench-quick
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    # A few seconds on a machine of its own: how long what hangs is waited for on one that is busy.
+    local quick_limit_s=600
+    debug_programs
     compgen -G 'benchmarks/target/lib/aeron-driver-*.jar' >/dev/null || java_benchmarks
     mkdir -p "$folder"
-    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench 10 --quick
+    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench "$quick_limit_s" --quick
     mkdir -p target/logs
     killed "$folder/bridge-kills.json" 20
     # What JMH measures is not tried here.
@@ -162,7 +171,7 @@ graph() {
 
 graph_quick() {
     local folder=target/bench-quick
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    debug_programs
     [ -d benchmarks/target/lib ] || java_benchmarks
     rm -rf "$folder"
     mkdir -p "$folder"
@@ -201,9 +210,8 @@ quic_results() {
 
 quic_quick() {
     local folder=target/bench-quick
-    # The same profile as the tests have built them in.
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-daemon
-    quic_programs
+    debug_programs
+    benchmarks/peers/build.sh
     mkdir -p "$folder"
     python3 benchmarks/quic.py "$folder" native/target/debug --quick
     python3 benchmarks/fairness.py "$folder" native/target/debug --quick
