@@ -21,6 +21,7 @@ pub(crate) fn transport_limits(lines: &mut Lines) -> Result<TransportConfig, Eng
         session_bytes_per_second: lines.number("transport.session_kib_per_second", 0_u64, 0..=100_000_000)? << 10,
         stream_credit: lines.choice("transport.stream_credit", "at_welcome", &credits)?,
         migration: lines.choice("transport.migration", "true", &flags)?,
+        receive_buffer_bytes: lines.number("transport.receive_buffer_kib", 4_096_usize, 64..=65_536)? << 10,
         ..TransportConfig::default()
     })
 }
@@ -37,13 +38,13 @@ mod tests {
              transport.handshakes_max=9\ntransport.address_connections_max=8\n\
              transport.address_handshakes_per_second=7\ntransport.limit_loopback=true\n\
              transport.session_moves_per_second=6\ntransport.session_kib_per_second=5\n\
-             transport.stream_credit=on_use\ntransport.migration=false";
+             transport.stream_credit=on_use\ntransport.migration=false\ntransport.receive_buffer_kib=64";
         let limits = Config::parse(text).unwrap().transport;
         assert_eq!((limits.idle_timeout_ms, limits.handshake_timeout_ms), (5000, 700));
         assert_eq!((limits.retry_handshakes, limits.handshakes_max), (0, 9));
         assert_eq!((limits.address_connections_max, limits.address_handshakes_per_second), (8, 7));
         assert_eq!((limits.session_moves_per_second, limits.session_bytes_per_second), (6, 5120));
         assert_eq!((limits.limit_loopback, limits.migration), (true, false));
-        assert_eq!(limits.stream_credit, StreamCredit::OnUse);
+        assert_eq!((limits.stream_credit, limits.receive_buffer_bytes), (StreamCredit::OnUse, 65_536));
     }
 }

@@ -40,8 +40,8 @@ const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
 const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
 /// First guess of the round trip. The default of QUIC (333 ms) makes one lost handshake packet cost a second.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
-/// Asked of the system for each direction, so that a burst survives until a worker comes; it may grant less.
-const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Asked of the system for what is to be sent; it may grant less.
+const SEND_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// What the socket gets at least for the last packets of all connections, also where the sessions took all the time.
 const ENDING_WAIT_MIN: Duration = Duration::from_millis(100);
 
@@ -290,7 +290,7 @@ fn bind(
 ) -> Result<(Endpoint, SocketAddr), TransportError> {
     let address = config.listen;
     let failed = |source| TransportError::Bind { address, source };
-    let socket = open_socket(address).map_err(failed)?;
+    let socket = open_socket(config).map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;
     let doorkeeper = Doorkeeper {
         plane: Arc::clone(plane),
@@ -334,14 +334,14 @@ fn endpoint_config(config: &TransportConfig) -> EndpointConfig {
     endpoint
 }
 
-fn open_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    for set in [Socket::set_recv_buffer_size, Socket::set_send_buffer_size] {
-        if let Err(error) = set(&socket, SOCKET_BUFFER_BYTES) {
-            tracing::debug!(%error, "the system grants no larger socket buffer");
-        }
+fn open_socket(config: &TransportConfig) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(config.listen), Type::DGRAM, Some(Protocol::UDP))?;
+    let sizes =
+        [socket.set_recv_buffer_size(config.receive_buffer_bytes), socket.set_send_buffer_size(SEND_BUFFER_BYTES)];
+    for error in sizes.into_iter().filter_map(Result::err) {
+        tracing::debug!(%error, "the system grants no such socket buffer");
     }
-    socket.bind(&address.into())?;
+    socket.bind(&config.listen.into())?;
     Ok(socket.into())
 }
 
