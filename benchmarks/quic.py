@@ -33,7 +33,7 @@ import time
 
 WORK = pathlib.Path("target/bench-quic").resolve()
 NODES = 65_536
-RUN_LIMIT_S = 120
+RUN_LIMIT_S = 300
 END_LIMIT_S = 20
 NETTY = pathlib.Path("benchmarks/peers/netty/target")
 GO = pathlib.Path("target/peers/quic-go")

@@ -3,6 +3,7 @@
 #   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
 #     events and paced commands (EVENT_SECONDS=90), Chronicle Queue and the ring in a JVM of their own (CHRONICLE_SECONDS=30),
 #     flags that users need, producers that are killed (KILLS=500)
+#   kills: takes over the counts of the last `ci/slow.sh faults attach`, ten thousand kills of every kind
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty, overload, hostile clients
 #     (RESUME=1 goes on with a run that was cut off); quic-results: computes and draws anew
@@ -14,7 +15,7 @@
 # Nothing else should run meanwhile. All groups together take about half an hour.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|quic|quic-quick|quic-results}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|kills|graph|graph-quick|quic|quic-quick|quic-results}
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-240}
 event_seconds=${EVENT_SECONDS:-90}
@@ -69,20 +70,16 @@ chronicle() (
     "${java[@]}" dev.lodestone.benchmarks.rings.FlagsNeeded "$4" "$folder" "${flags[@]}"
 )
 
-# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL; the test fails when one record is lost or torn, or anything stands still.
+# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL, and what that did to their records, counted by comparing.
 killed() {
-    local raw=$1 rounds=$2
-    LODESTONE_FAULT_ROUNDS=$rounds cargo test --manifest-path native/Cargo.toml "${@:3}" --locked -p lodestone-memory --lib \
-        rings::faults::producers_killed_at_any_instruction -- --nocapture | tee target/logs/killed.log | grep ' kills, ' >&2
-    sed -nE 's/^([0-9]+) kills, ([0-9]+) records, ([0-9]+) claims repaired$/\1 \2 \3/p' target/logs/killed.log |
-        while read -r killed records repaired; do
-            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$killed"
-            printf '"kills.records": {"unit": "records", "rounds": [%s]}, ' "$records"
-            printf '"kills.repaired": {"unit": "claims", "rounds": [%s]}, ' "$repaired"
-            # Counted by assertions: with one of these the test would have ended before it came to its count.
-            printf '"kills.lost_torn_or_stalled": {"unit": "records", "rounds": [0]}}}\n'
-        done >"$raw"
-    grep -q 'kills.producers' "$raw" || fail 'the kills did not come to their end' "$(tail -n 20 target/logs/killed.log)"
+    local raw=$1 rounds=$2 told=target/logs/killed.jsonl
+    rm -f "$told"
+    LODESTONE_FAULT_ROUNDS=$rounds LODESTONE_KILLS=$PWD/$told cargo test --manifest-path native/Cargo.toml "${@:3}" --locked \
+        -p lodestone-memory --lib rings::faults::producers_killed_at_any_instruction -- --nocapture >target/logs/killed.log ||
+        echo 'killed: the test failed; its counts follow' >&2
+    [ -s "$told" ] || fail 'the kills did not come to their end' "$(tail -n 20 target/logs/killed.log)"
+    # Harm is a result here as any other.
+    python3 ci/kills.py "$raw" "$told" >&2 || true
 }
 
 bridge() {
@@ -123,6 +120,13 @@ bridge_quick() {
     # What JMH measures is not tried here.
     python3 benchmarks/claims.py --check bridge 'ci/bench.sh bridge-quick' "$raw"/bridge-slots-*.json \
         "$raw"/bridge-exact.json "$folder"/bridge-{rings,events,kills}.json >"$folder/claims-bridge.txt"
+}
+
+kills() {
+    [ -s target/slow/kills.json ] || fail 'no kills were counted' 'What to do: ci/slow.sh faults attach, which takes an hour.'
+    cp target/slow/kills.json "$raw/kills-1.json"
+    printf '\nclaims of group kills\n'
+    python3 benchmarks/claims.py kills 'ci/slow.sh faults attach' "$raw"/kills-*.json
 }
 
 core() {
@@ -203,7 +207,7 @@ all)
     quic
     bridge
     ;;
-bridge | core | graph | quic) "$wanted" ;;
+bridge | core | graph | kills | quic) "$wanted" ;;
 bridge-quick)
     bridge_quick
     passed "the bridge benchmark works, $((SECONDS - began)) s; its figures mean nothing"
