@@ -11,6 +11,8 @@ adds what is missing to N rounds of each contender, so that a run which was cut 
   closed     1,000 connections with one move under way each; the server has one core, the load generator the other
   coalesced  10 connections with 512 moves under way each; cores as in closed
   knee       1,000 connections, moves at fixed rates until the 99th percentile passes 100 ms
+  idle       memory with 10,000 connections, which is the same on a busy machine
+  idle-crowd the same with 50,000; not over TCP, where each takes a file of the process
   held       10,000 connections idle, then 10,000 moves/s
   crowd      50,000 connections idle, then 20,000 moves/s; not over TCP, where each takes a file of the process
   overload   1,000 connections: the rate that the server takes with one move under way each; then twice as many moves,
@@ -240,6 +242,33 @@ def knee(bench, server):
     open_events(bench, "knee", server, count, events)
 
 
+def memory(bench, name, count, events):
+    """What the connections take, and the ramp."""
+    ramp, held = events["connected"][0], events["held"][0]
+    each_kib = (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count
+    bench.add(f"{name}.kib_per_connection", "KiB", each_kib)
+    bench.add(f"{name}.rss", "MiB", held["server_rss_kib"] / 1_024)
+    say(f"{name}: {count:,} connections, {held['server_rss_kib'] / 1_024:,.1f} MiB, {each_kib:.1f} KiB each,"
+        f" {count / (ramp['elapsed_ns'] / 1e9):,.0f} handshakes/s")
+    return ramp, held
+
+
+def idle_round(bench, group, server, connections, sockets):
+    count = bench.connections(connections)
+    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=AT_ONCE, hold_ms=bench.milliseconds(2_000))
+    memory(bench, f"{group}.{server.name}", count, events)
+
+
+def idle(bench, server):
+    """Ten thousand connections that do nothing."""
+    idle_round(bench, "idle", server, 10_000, 8)
+
+
+def idle_crowd(bench, server):
+    """Fifty thousand of them."""
+    idle_round(bench, "idle_crowd", server, 50_000, 16)
+
+
 def crowd_round(bench, group, server, connections, rate, sockets):
     count = bench.connections(connections)
     trouble = None
@@ -252,15 +281,10 @@ def crowd_round(bench, group, server, connections, rate, sockets):
         if "held" not in events:
             raise
     name = f"{group}.{server.name}"
-    ramp, held = events["connected"][0], events["held"][0]
-    bench.add(f"{name}.kib_per_connection", "KiB", (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count)
-    bench.add(f"{name}.rss", "MiB", held["server_rss_kib"] / 1_024)
+    ramp, held = memory(bench, name, count, events)
     bench.add(f"{name}.ramp", "handshakes/s", count / (ramp["elapsed_ns"] / 1e9))
     bench.add(f"{name}.ramp_cpu", "us each", ramp["server_cpu_ns"] / 1e3 / count)
     bench.add(f"{name}.idle_cpu", "cores", held["server_cpu_ns"] / held["elapsed_ns"])
-    say(f"{server.name:11} {count:6,} connections  {held['server_rss_kib'] / 1_024:8.1f} MiB,"
-        f" {(held['server_rss_kib'] - ramp['server_rss_before_kib']) / count:6.1f} KiB each,"
-        f" {count / (ramp['elapsed_ns'] / 1e9):8,.0f} handshakes/s")
     open_events(bench, group, server, count, events)
     if trouble:
         raise trouble
@@ -366,6 +390,8 @@ GROUPS = {
     "closed": (closed, ALL, 5, True, False),
     "coalesced": (coalesced, ALL, 5, True, False),
     "knee": (knee, ALL, 5, False, False),
+    "idle": (idle, ALL, 3, False, True),
+    "idle-crowd": (idle_crowd, QUIC, 3, False, True),
     "held": (held, ALL, 5, False, True),
     "crowd": (crowd, QUIC, 3, False, True),
     "overload": (overload, QUIC, 3, True, True),
