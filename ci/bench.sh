@@ -202,7 +202,7 @@ quic() {
 # What is computed and drawn from the raw results.
 quic_results() {
     python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
-    # `make slow` leaves that one.
+    # What `make slow` left in target/soak, once somebody keeps it here.
     local soak=("$raw"/soak-quic.json)
     [ -e "${soak[0]}" ] || soak=()
     claims quic "${soak[@]}"

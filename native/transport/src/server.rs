@@ -98,7 +98,7 @@ impl Server {
         let identity = Identity::load(&config.certificate, &config.client_certificates, config.listen.ip(), counters)?;
         let revocations = config.revocations_file.as_deref();
         let revocations = revocations.map(|path| RevocationsFile::open(path, now_unix_ms())).transpose()?;
-        let (sockets, address) = sockets::open(config.listen, loops.len())?;
+        let (sockets, address) = sockets::open(config.listen, loops.len(), config.receive_buffer_bytes)?;
         let told = Arc::<Told>::default();
         let pages = Arc::new(Pages::new(pages, counters, Arc::clone(&told.backlog)));
         let hubs: Vec<Hub> = sockets.iter().map(|_| Hub::default()).collect();
