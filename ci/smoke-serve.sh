@@ -2,8 +2,8 @@
 # `make serve` prints its READY line, can be ended by SIGTERM, and leaves nothing behind.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-ready_limit_s=30
-end_limit_s=15
+ready_limit_s=120
+end_limit_s=60
 ci/build.sh server
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -17,7 +17,7 @@ from aioquic.quic.packet import QuicProtocolVersion
 import wire
 from wire import Status, Type
 
-WAIT_LIMIT_S = 15
+WAIT_LIMIT_S = 90
 DATAGRAM_BYTES_MAX = 65535
 
 

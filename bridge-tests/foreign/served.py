@@ -17,8 +17,8 @@ from wire import Status
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOGS = ROOT / "target" / "foreign"
-READY_LIMIT_S = 60
-END_LIMIT_S = 30
+READY_LIMIT_S = 90
+END_LIMIT_S = 90
 QUESTIONS_MAX = 5000
 READY = re.compile(r"LODESTONE READY quic=127\.0\.0\.1:(\d+) cert=(.+) pid=(\d+)\n")
 
@@ -43,7 +43,8 @@ CONFIGURATIONS = {
     "narrow": {
         "arena": {"capacity": 4000},
         "graph": {"nodes_max": 10_000, "edges_max": 20_000, "route_budget": 4, "route_queue": 1},
-        "transport": {"slow_consumer_ms": 500, "channel_batches": 1, "answer_buffer_kib": 40},
+        # Longer than a busy machine keeps a client that takes its answers from doing so.
+        "transport": {"slow_consumer_ms": 2000, "channel_batches": 1, "answer_buffer_kib": 40},
     },
     "tokens": {
         "arena": {

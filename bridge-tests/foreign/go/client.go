@@ -14,7 +14,7 @@ import (
 )
 
 // waitLimit ends every wait; nothing is asserted about time.
-const waitLimit = 15 * time.Second
+const waitLimit = 90 * time.Second
 
 // client is one connection and its session.
 type client struct {

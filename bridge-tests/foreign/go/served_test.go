@@ -17,8 +17,8 @@ import (
 const (
 	nodesMax   = 100_000
 	tokenKey   = 7
-	endLimit   = 30 * time.Second
-	readyLimit = 60 * time.Second
+	endLimit   = 90 * time.Second
+	readyLimit = 90 * time.Second
 )
 
 var (

@@ -10,24 +10,15 @@ use lodestone_memory::CounterId;
 use lodestone_runtime::{Engine, EngineError, LoadProgress};
 use support::{PLACES, counter, open, submit};
 
-/// A file in a folder of this test run that is removed with the value.
-struct Scratch(PathBuf);
+/// A file in a folder of its own, which is removed with the value.
+struct Scratch(PathBuf, #[expect(dead_code, reason = "lives as long as the file")] tempfile::TempDir);
 
 impl Scratch {
     fn new(name: &str, bytes: &[u8]) -> Scratch {
-        let folder = std::env::temp_dir().join(format!("lodestone-loads-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(name);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-        // Fails while another test has a file there; the last one removes it.
-        let _ = self.0.parent().map(std::fs::remove_dir);
+        Scratch(path, folder)
     }
 }
 

@@ -13,8 +13,9 @@ use lodestone_runtime::{Engine, EngineError, ROUTES_MAX, Status};
 use support::{PLACES, counter, open, submit, two_chains};
 
 const LONG: Duration = Duration::from_secs(120);
-/// Nodes of the chains for routes that take long: 128 of them settle 12.8 million vertices.
-const CHAIN_NODES: u32 = 100_000;
+/// Nodes of the chains for routes that take long: 128 of them settle 38 million vertices, which takes longer than this thread
+/// is likely to be kept from the processor.
+const CHAIN_NODES: u32 = 300_000;
 
 fn open_chains(place: &str) -> Engine {
     let engine = open(CHAIN_NODES, CHAIN_NODES, &format!("{place}graph.route_budget=1000000\n"));

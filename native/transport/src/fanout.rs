@@ -7,11 +7,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use lodestone_memory::outbox::{Outbox as List, Subscriptions};
 use tokio::sync::Notify;
 
+use crate::dock::{Dock, Noted};
 use crate::session::Session;
 
 /// A node as it is at one instant.
@@ -70,6 +71,10 @@ pub struct Outbox {
     datagrams: bool,
     stream: Tray,
     latest: Tray,
+    /// The loop that the senders run on.
+    dock: OnceLock<(Arc<Dock>, Weak<Outbox>)>,
+    /// Noted at the dock, and the loop has not come yet.
+    noted: AtomicBool,
     /// The senders have ended.
     left: AtomicBool,
     seat: AtomicU32,
@@ -80,6 +85,8 @@ pub struct Outbox {
 struct Tray {
     list: List,
     wake: Notify,
+    /// Since the loop came last.
+    is_marked: AtomicBool,
 }
 
 impl Fanout {
@@ -106,8 +113,8 @@ impl Fanout {
     /// whether its client takes them as datagrams.
     pub fn outbox(&self, session: u32, datagrams: bool) -> Arc<Outbox> {
         let (stream, latest) = (Tray::default(), Tray::default());
-        let (left, seat) = (AtomicBool::new(false), AtomicU32::new(0));
-        Arc::new(Outbox { session, datagrams, stream, latest, left, seat })
+        let (noted, left, seat) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        Arc::new(Outbox { session, datagrams, stream, latest, dock: OnceLock::new(), noted, left, seat })
     }
 
     /// Engine thread: the state is about to be rolled back. Until [`Fanout::rollback_ended`] senders drop what they find.
@@ -164,6 +171,11 @@ impl Outbox {
         if self.datagrams { asked } else { Way::Stream }
     }
 
+    /// Says on which loop the senders run. The first call counts.
+    pub(crate) fn run_on(self: &Arc<Outbox>, dock: &Arc<Dock>) {
+        let _ = self.dock.set((Arc::clone(dock), Arc::downgrade(self)));
+    }
+
     fn tray(&self, way: Way) -> &Tray {
         match way {
             Way::Stream => &self.stream,
@@ -178,7 +190,26 @@ impl Outbox {
 
     /// Wakes the sender of this way after marks.
     pub fn wake(&self, way: Way) {
-        self.tray(way).wake.notify_one();
+        let tray = self.tray(way);
+        let Some((dock, me)) = self.dock.get() else { return tray.wake.notify_one() };
+        // Ahead of the note, so that the loop which finds the note finds this.
+        tray.is_marked.store(true, Ordering::Release);
+        if !self.noted.swap(true, Ordering::AcqRel)
+            && let Some(me) = me.upgrade()
+        {
+            dock.note(Noted::News(me));
+            dock.rouse();
+        }
+    }
+
+    /// The loop has come: the senders do the rest.
+    pub(crate) fn carry_on(&self) {
+        self.noted.swap(false, Ordering::AcqRel);
+        for tray in [&self.stream, &self.latest] {
+            if tray.is_marked.swap(false, Ordering::AcqRel) {
+                tray.wake.notify_one();
+            }
+        }
     }
 
     /// Waits for marks. The sender of this way alone.

@@ -276,11 +276,23 @@ pub(crate) struct FrameDecoder {
     carry: [u8; FRAME_BYTES_MAX],
     filled: usize,
     head: Option<Header>,
+    /// The frame handed out last lies here.
+    gathered: bool,
 }
 
 impl FrameDecoder {
     pub(crate) fn new() -> FrameDecoder {
-        FrameDecoder { carry: [0; FRAME_BYTES_MAX], filled: 0, head: None }
+        FrameDecoder { carry: [0; FRAME_BYTES_MAX], filled: 0, head: None, gathered: false }
+    }
+
+    /// Takes back the frame that was handed out last, so that it comes again; `before`: the chunk as it was then.
+    pub(crate) fn put_back<'chunk>(&mut self, head: Header, chunk: &mut &'chunk [u8], before: &'chunk [u8]) {
+        if self.gathered {
+            self.filled = head.bytes_needed();
+            self.head = Some(head);
+        } else {
+            *chunk = before;
+        }
     }
 
     /// The next frame; `chunk` is moved past what was used. `None`: the chunk is used up.
@@ -297,6 +309,7 @@ impl FrameDecoder {
             if chunk.len() >= head.bytes_needed() {
                 let (bytes, rest) = chunk.split_at(head.bytes_needed());
                 *chunk = rest;
+                self.gathered = false;
                 return Ok(Some(Frame { head, bytes }));
             }
             self.head = Some(head);
@@ -325,6 +338,7 @@ impl FrameDecoder {
         }
         self.filled = 0;
         self.head = None;
+        self.gathered = true;
         Ok(Some(Frame { head, bytes: &self.carry[..head.bytes_needed()] }))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lodestone_memory::{CounterId, Status};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::admission::Place;
+use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::datagram;
 use crate::frame::{
@@ -41,7 +41,7 @@ pub(crate) struct Opened {
 
 /// Waits for HELLO and opens the session, or turns the client away and closes the connection. Until then no other
 /// stream is read and datagrams are dropped.
-pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Place) -> Option<Opened> {
+pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, running: Running) -> Option<Opened> {
     // One for both: a stream that is opened buys no more time.
     let deadline = Instant::now() + plane.hello_wait;
     let mut streams = tokio::select! {
@@ -59,7 +59,7 @@ pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Pla
     let outcome = match heard.and_then(|body| rights_of(plane, &body)) {
         Ok((version, rights)) => {
             datagram::drop_ready(connection, &plane.counters);
-            welcome(plane, connection, version, rights, place)
+            welcome(plane, connection, version, rights, running)
         }
         Err(refusal) => Err(refusal),
     };
@@ -172,12 +172,12 @@ fn welcome(
     connection: &Connection,
     version: u16,
     rights: Rights,
-    place: Place,
+    running: Running,
 ) -> Result<Arc<Session>, Refusal> {
     let opened = plane.sessions.open(rights, |number| {
         let frame = welcome_frame(plane, version, number, Status::Ok);
         let first = StreamAnswers::new(number, plane.answer_limits.clone(), frame);
-        Session::new(number, version, rights, Arc::clone(plane), connection.clone(), first, place)
+        Session::new(number, version, rights, Arc::clone(plane), connection.clone(), first, running)
     });
     opened.map_err(|reason| match reason {
         NotOpened::Revoked => Refusal::Unwelcome(Status::Unauthorized, TOKEN_REVOKED.0),

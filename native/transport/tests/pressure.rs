@@ -8,6 +8,9 @@ use common::*;
 use lodestone_memory::CounterId;
 use lodestone_transport::TransportConfig;
 
+/// For clients that are to be slow and stay, however slow the machine is besides.
+const PATIENT_MS: u64 = 120_000;
+
 fn with(adjust: impl FnOnce(&mut TransportConfig)) -> Setup {
     let mut setup = Setup::default();
     adjust(&mut setup.config);
@@ -103,7 +106,7 @@ async fn a_client_that_takes_no_answers_is_read_no_further_and_then_closed() {
 
 #[tokio::test]
 async fn a_slow_client_holds_up_nobody_else() {
-    let bench = Bench::start();
+    let bench = with(|config| config.slow_consumer_ms = PATIENT_MS).start();
     let slow = bench.connect_with(|transport| {
         transport.stream_receive_window(1000_u32.into());
     });
@@ -126,7 +129,11 @@ async fn a_slow_client_holds_up_nobody_else() {
 
 #[tokio::test]
 async fn a_client_that_takes_its_answers_late_loses_none() {
-    let bench = with(|config| config.answer_buffer_bytes = 40 * 1024).start();
+    let bench = with(|config| {
+        config.answer_buffer_bytes = 40 * 1024;
+        config.slow_consumer_ms = PATIENT_MS;
+    })
+    .start();
     let connection = bench.connect_with(|transport| {
         transport.stream_receive_window(2000_u32.into());
     });

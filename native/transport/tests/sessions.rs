@@ -20,6 +20,9 @@ fn with_tokens() -> Setup {
     setup
 }
 
+/// Longer than any test takes.
+const TOKEN_LIFE_MS: u64 = 3_600_000;
+
 fn now_unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
@@ -85,7 +88,7 @@ async fn another_version_is_refused_whatever_else_hello_holds() {
 #[tokio::test]
 async fn a_good_token_brings_tenant_and_range() {
     let bench = with_tokens().start();
-    let token = token(&key(), now_unix_ms() + 60_000, 77);
+    let token = token(&key(), now_unix_ms() + TOKEN_LIFE_MS, 77);
     let mut client = Client::welcomed(bench.connect().await, &token).await;
     let info = bench.server.sessions()[0];
     assert_eq!((info.session, info.tenant), (client.session, 6));
@@ -102,21 +105,21 @@ async fn a_good_token_brings_tenant_and_range() {
 #[tokio::test]
 async fn missing_bad_expired_and_revoked_tokens_are_refused() {
     let bench = with_tokens().start();
-    let good = token(&key(), now_unix_ms() + 60_000, 77);
+    let good = token(&key(), now_unix_ms() + TOKEN_LIFE_MS, 77);
     let mut forged = good.clone();
     forged[20] ^= 1;
     let stranger = TokenKey { id: 4, secret: key().secret };
     let other_secret = TokenKey { id: 3, secret: vec![0x5b; 32] };
-    bench.server.revoke_token(78);
+    bench.server.revoke_token(78).unwrap();
     let cases = [
         (vec![], "needed"),
         (good[..63].to_vec(), "not valid"),
         ([&good[..], &[0]].concat(), "not valid"),
         (forged, "not valid"),
-        (token(&stranger, now_unix_ms() + 60_000, 1), "not valid"),
-        (token(&other_secret, now_unix_ms() + 60_000, 1), "not valid"),
+        (token(&stranger, now_unix_ms() + TOKEN_LIFE_MS, 1), "not valid"),
+        (token(&other_secret, now_unix_ms() + TOKEN_LIFE_MS, 1), "not valid"),
         (token(&key(), now_unix_ms() - 1, 77), "expired"),
-        (token(&key(), now_unix_ms() + 60_000, 78), "revoked"),
+        (token(&key(), now_unix_ms() + TOKEN_LIFE_MS, 78), "revoked"),
     ];
     let count = cases.len() as u64;
     for (token, part) in cases {
@@ -133,7 +136,7 @@ async fn revoking_a_token_closes_its_sessions_and_no_others() {
     let bench = with_tokens().start();
     let revoked = Client::welcomed(bench.connect().await, &token(&key(), u64::MAX, 1)).await;
     let mut other = Client::welcomed(bench.connect().await, &token(&key(), u64::MAX, 2)).await;
-    assert!(bench.server.revoke_token(1));
+    bench.server.revoke_token(1).unwrap();
     let (code, reason) = closed(&revoked.connection).await;
     assert_eq!(code, 9);
     assert!(reason.contains("revoked"), "{reason}");
@@ -199,7 +202,8 @@ async fn connections_beyond_the_limit_are_refused_until_one_ends() {
     let connecting = endpoint.connect_with(config, bench.server.local_address(), "localhost").unwrap();
     let error = watched("the refusal", connecting).await.unwrap_err().to_string();
     assert!(error.contains("refused"), "{error}");
-    assert_eq!(bench.counters.get(CounterId::ConnectionsRefused), 1);
+    // More than once where the client asked again before it knew.
+    assert!(bench.counters.get(CounterId::ConnectionsRefused) >= 1);
     one.connection.close(0_u32.into(), b"");
     until("a place is free", || bench.server.sessions().len() == 1).await;
     let third = watched("a place", async {
@@ -222,7 +226,7 @@ async fn another_alpn_is_refused_in_the_handshake() {
     let config = client_config(bench.server.certificate_der(), b"h3", |_| {});
     let connecting = endpoint.connect_with(config, bench.server.local_address(), "localhost").unwrap();
     assert!(watched("the refusal", connecting).await.is_err());
-    until("it is counted", || bench.counters.get(CounterId::HandshakesFailed) == 1).await;
+    until("it is counted", || bench.counters.get(CounterId::HandshakesFailed) >= 1).await;
 }
 
 #[tokio::test]
@@ -250,7 +254,7 @@ async fn shutting_down_says_so_to_everyone_and_ends() {
     let session = clients[0].session;
     clients[0].send.write_all(&move_frame(0, session, 1, 1, &[])).await.unwrap();
     until_acked(&mut clients[0].receive, 1).await;
-    watched("shutdown", bench.server.shutdown(10_000)).await;
+    watched("shutdown", bench.server.shutdown(60_000)).await;
     for client in &mut clients {
         let close = next(&mut client.receive).await.expect("CLOSE");
         assert_eq!((close.kind, close.u16(0)), (CLOSE, 13));
@@ -259,7 +263,7 @@ async fn shutting_down_says_so_to_everyone_and_ends() {
     assert_eq!(closed(&silent).await.0, 13);
     assert!(bench.server.sessions().is_empty());
     assert_eq!(bench.counters.get(CounterId::SessionsLive), 0);
-    watched("a second shutdown", bench.server.shutdown(10_000)).await;
+    watched("a second shutdown", bench.server.shutdown(60_000)).await;
 }
 
 #[tokio::test]
@@ -271,7 +275,7 @@ async fn an_engine_that_is_gone_closes_the_session_with_internal() {
     drop(batches);
     let server = lodestone_transport::Server::start(
         setup.config,
-        &tokio::runtime::Handle::current(),
+        &[tokio::runtime::Handle::current()],
         pages,
         ingress,
         std::sync::Arc::new(|| 0),
@@ -289,19 +293,25 @@ async fn an_engine_that_is_gone_closes_the_session_with_internal() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_times_out_and_a_held_one_without_hello_is_closed() {
+async fn a_silent_connection_times_out() {
     let mut setup = Setup::default();
-    setup.config.idle_timeout_ms = 300;
-    setup.config.handshake_timeout_ms = 300;
+    setup.config.idle_timeout_ms = 3000;
     let bench = setup.start();
     let silent = bench.session().await;
-    let held = bench
-        .connect_with(|transport| {
-            transport.keep_alive_interval(Some(std::time::Duration::from_millis(50)));
-        })
-        .await;
-    assert_eq!(closed(&held).await, (1, "no HELLO came".to_owned()));
     let error = watched("idle time-out", silent.connection.closed()).await;
     assert_eq!(error, quinn::ConnectionError::TimedOut);
     until("the session is gone", || bench.server.sessions().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_held_without_hello_is_closed() {
+    let mut setup = Setup::default();
+    setup.config.handshake_timeout_ms = 3000;
+    let bench = setup.start();
+    let held = bench
+        .connect_with(|transport| {
+            transport.keep_alive_interval(Some(std::time::Duration::from_millis(500)));
+        })
+        .await;
+    assert_eq!(closed(&held).await, (1, "no HELLO came".to_owned()));
 }

@@ -196,7 +196,7 @@ async fn connect(engine: &Engine, through: SocketAddr) -> Session {
     let trust =
         TrustAnchor::pem(engine.description().certificate_pem.as_bytes()).unwrap().with_server_name("localhost");
     // A lost packet of the handshake is sent again after three of these; the limit is for a path that carries nothing.
-    let options = ClientOptions { initial_rtt_ms: 30, connect_timeout_ms: 60_000, ..ClientOptions::default() };
+    let options = ClientOptions { initial_rtt_ms: 30, connect_timeout_ms: 180_000, ..ClientOptions::default() };
     let client = Client::bind((Ipv4Addr::LOCALHOST, 0).into(), &trust, &options).unwrap();
     client.open_session(through, None).await.unwrap()
 }
@@ -273,14 +273,16 @@ fn moves_in_datagrams_are_applied_at_most_once() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seed = std::env::var("LODESTONE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_260);
     println!("datagrams: LODESTONE_SEED={seed}");
+    const SENT_MIN: u64 = 200;
+    let (mut sent, mut answered) = (0, 0);
     runtime.block_on(async {
         let relay = Relay::start(engine.description().address, faults, faults, None, seed).await;
         let mut session = connect(&engine, relay.address).await;
         let (mut sender, mut receiver) = session.take_datagrams().unwrap();
         let (mut stream, mut answers) = session.take_first_stream().unwrap();
-        const SENT: u64 = 200;
-        let mut answered = 0;
-        for _ in 0..SENT {
+        // Until one is answered: on a busy machine all answers may come later than the last of these.
+        while sent < SENT_MIN || answered == 0 {
+            sent += 1;
             let step = Move { source: 1, target: 2, edge_mask: 7, ack_each: true, ..Move::default() };
             sender.send_move(&step).unwrap();
             // Answers that are there already; nobody waits for one that may be lost.
@@ -298,10 +300,13 @@ fn moves_in_datagrams_are_applied_at_most_once() {
                 break state.slot.version();
             }
         };
-        assert!(answered > 0 && version >= answered && version <= SENT, "seed {seed}: {answered} {version}");
+        assert!(
+            version >= answered && version <= sent,
+            "seed {seed}: {answered} of {sent} answered, version {version}"
+        );
         session.close("done");
     });
     let accepted = engine.counters().get(CounterId::MovesAccepted);
-    assert!(accepted <= 200, "seed {seed}: {accepted} moves were applied of 200");
+    assert!(accepted <= sent, "seed {seed}: {accepted} moves were applied of {sent}");
     engine.close();
 }
