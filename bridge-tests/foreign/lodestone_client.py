@@ -238,7 +238,7 @@ class Stream:
         wanted = {
             Type.STATE: (Type.READ,),
             Type.PATH: (Type.ROUTE,),
-            Type.SUBSCRIBED: (Type.SUBSCRIBE, Type.UNSUBSCRIBE),
+            Type.SUBSCRIBED: (Type.SUBSCRIBE, Type.SUBSCRIBE_LATEST, Type.UNSUBSCRIBE),
         }[found.type]
         if self.sent.get(found.counter, (None,))[0] not in wanted or found.counter in self.answers:
             self._complain(f"{Type(found.type).name} {found.counter}: not asked for, or said twice")
