@@ -1,18 +1,25 @@
 #!/usr/bin/env python3
 """Moves over the network and handshakes: Lodestone beside the servers that a team would write instead.
 
-usage: quic.py RAW_FOLDER PROGRAM_FOLDER [--quick] [--add] [--rounds N] [GROUP…]      (from the top folder)
+usage: quic.py RAW_FOLDER PROGRAM_FOLDER [--quick] [--add | --resume] [--rounds N] [GROUP…]      (from the top folder)
 
 PROGRAM_FOLDER holds lodestoned and lodestone-quic-load; benchmarks/peers/build.sh has built the peers, and those that are
 absent are said. Every server speaks the same frames and does the same work, which each run of the load generator checks;
 Lodestone does more: it changes a graph, keeps before-images and hashes its state. Rounds alternate all contenders.
---add keeps the rounds of an earlier run of a group: a group may be measured in pieces. Groups:
+What was found is kept after each turn of a contender. --add adds N rounds to those of an earlier run of a group; --resume
+adds what is missing to N rounds of each contender, so that a run which was cut off goes on where it stopped. Groups:
   closed     1,000 connections with one move under way each; the server has one core, the load generator the other
   coalesced  10 connections with 512 moves under way each; cores as in closed
   knee       1,000 connections, moves at fixed rates until the 99th percentile passes 100 ms
   held       10,000 connections idle, then 10,000 moves/s
   crowd      50,000 connections idle, then 20,000 moves/s; not over TCP, where each takes a file of the process
-  handshakes one at a time on an idle server; 32 at once; 32 at once with session tickets. 0-RTT is off everywhere
+  overload   1,000 connections: the rate that the server takes with one move under way each; then twice as many moves,
+             on streams (each connection one under way, the rest is held back) and, Lodestone alone, in datagrams; cores as
+             in closed
+  overload-crowd  the same with 50,000 connections
+  handshakes one at a time on an idle server; 32 at once; 32 at once with session tickets; the same by clients that ask for
+             0-RTT, which no server here grants
+benchmarks/fairness.py measures what a hostile client does to others.
 """
 import json
 import os
@@ -39,6 +46,10 @@ transport: {{listen: "127.0.0.1:0", stream_credit: on_use, certificate: {{certif
 """
 # A rate is the last of its curve when its p99 is above this.
 KNEE_MS = 100
+# quic-go refuses who comes while 32 that it has welcomed were not accepted by its user yet.
+AT_ONCE = 24
+# Twice the rate that was found.
+OVERLOAD_PERCENT = 200
 RATES = (1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000)
 
 
@@ -224,8 +235,8 @@ def crowd_round(bench, group, server, connections, rate, sockets):
     count = bench.connections(connections)
     trouble = None
     try:
-        events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=64, hold_ms=bench.milliseconds(500),
-                             rates=rate, measure_ms=bench.milliseconds(3_000))
+        events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=AT_ONCE,
+                             hold_ms=bench.milliseconds(500), rates=rate, measure_ms=bench.milliseconds(3_000))
     except Trouble as found:
         # A rate that was too high says nothing against what the connections cost.
         trouble, events = found, found.events
@@ -256,14 +267,73 @@ def crowd(bench, server):
     crowd_round(bench, "crowd", server, 50_000, 20_000, 16)
 
 
+def dropped_packets(address):
+    """Packets that found the receive buffer of a UDP socket full, since it was opened; None when there is no such socket."""
+    port = f":{int(address.rsplit(':', 1)[1]):04X}"
+    lines = [line.split() for line in pathlib.Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]]
+    dropped = [int(words[-1]) for words in lines if words[1].endswith(port)]
+    return sum(dropped) if dropped else None
+
+
+def overload_round(bench, group, server, connections, sockets):
+    count = bench.connections(connections)
+    before = dropped_packets(server.address)
+    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=AT_ONCE, in_flight=1,
+                         overload=OVERLOAD_PERCENT, measure_ms=bench.milliseconds(3_000),
+                         **({"datagrams": True} if server.name == "lodestone" else {}))
+    name = f"{group}.{server.name}"
+    closed_loop, streams = events["closed_loop"][0], events["overload_streams"][0]
+    bench.add(f"{name}.capacity", "moves/s", closed_loop["moves_acked"] / (closed_loop["elapsed_ns"] / 1e9))
+    bench.latency(f"{name}.capacity", closed_loop)
+    bench.latency(f"{name}.streams", streams)
+    bench.add(f"{name}.streams.rate", "moves/s", streams["moves_acked_in_time"] / (streams["measure_ns"] / 1e9))
+    bench.add(f"{name}.streams.held_back", "%", 100 * streams["moves_held_back"] / streams["moves_due"])
+    say(f"{server.name:11} {count:6,} connections take {closed_loop['moves_acked'] / (closed_loop['elapsed_ns'] / 1e9):8,.0f}/s;"
+        f" twice that on streams: p99 {streams['latency_ns']['p99'] / 1e6:8.2f} ms")
+    for event in events.get("overload_datagrams", []):
+        datagrams_round(bench, name, event)
+        if before is not None:
+            bench.add(f"{name}.socket_drops", "packets", (dropped_packets(server.address) or before) - before)
+
+
+def datagrams_round(bench, name, event):
+    """What became of twice too many moves in datagrams."""
+    seconds = event["measure_ns"] / 1e9
+    sent = event["moves_sent"]
+    bench.latency(f"{name}.datagrams", event)
+    bench.add(f"{name}.datagrams.offered", "moves/s", sent / (event["sending_ns"] / 1e9))
+    bench.add(f"{name}.datagrams.rate", "moves/s", event["moves_acked"] / seconds)
+    bench.add(f"{name}.datagrams.late_p99", "us", event["late_ns"]["p99"] / 1e3)
+    for kind in ("acked", "shed", "unanswered"):
+        bench.add(f"{name}.datagrams.{kind}", "%", 100 * event[f"moves_{kind}"] / sent)
+    bench.add(f"{name}.datagrams.newcomers_let_in", "%", 100 * event["newcomers_connected"] / max(event["newcomers"], 1))
+    say(f"{'':11} in datagrams, {sent / (event['sending_ns'] / 1e9):8,.0f}/s: {100 * event['moves_acked'] / sent:.0f} % acknowledged,"
+        f" p99 {event['latency_ns']['p99'] / 1e6:8.2f} ms (left late by {event['late_ns']['p99'] / 1e6:.2f});"
+        f" {100 * event['moves_shed'] / sent:.0f} % refused, {100 * event['moves_unanswered'] / sent:.0f} % lost;"
+        f" {event['newcomers_connected']} of {event['newcomers']} newcomers let in")
+
+
+def overload(bench, server):
+    """Twice what the server takes, on a thousand connections."""
+    overload_round(bench, "overload", server, 1_000, 8)
+
+
+def overload_crowd(bench, server):
+    """The same on fifty thousand."""
+    overload_round(bench, "overload_crowd", server, 50_000, 16)
+
+
 def handshakes(bench, server):
     """Connections that are opened, welcomed and closed."""
     for kind, count, options in (("serial", 300, {"handshakes_at_once": 1}), ("full", 2_000, {"handshakes_at_once": 32}),
-                                 ("resumed", 2_000, {"handshakes_at_once": 32, "resume": True})):
+                                 ("resumed", 2_000, {"handshakes_at_once": 32, "resume": True}),
+                                 ("early", 2_000, {"handshakes_at_once": 32, "resume": True, "early_data": True})):
         count = count // 20 if bench.quick else count
         event = server.load(f"handshakes, {kind}", handshakes=count, **options)["handshakes"][0]
         name = f"handshakes_{kind}.{server.name}"
-        if kind == "resumed":
+        if kind == "early":
+            bench.add(f"{name}.granted", "%", 100 * event["early_data"] / count)
+        if "resume" in options:
             bench.add(f"{name}.share", "%", 100 * event["resumed"] / count)
             if event["resumed"] == 0:
                 say(f"{server.name:11} resumes nothing: it gives no session tickets")
@@ -284,25 +354,29 @@ GROUPS = {
     "knee": (knee, ALL, 5, False, False),
     "held": (held, ALL, 5, False, True),
     "crowd": (crowd, QUIC, 3, False, True),
+    "overload": (overload, QUIC, 3, True, True),
+    "overload-crowd": (overload_crowd, QUIC, 3, True, True),
     "handshakes": (handshakes, ALL, 5, False, False),
 }
 
 
-def measure(bench, group, rounds):
-    """All rounds of a group, contenders in turn."""
+def measure(bench, group, rounds, kept):
+    """Rounds of a group, contenders in turn, until each has had so many turns; those that `kept` knows of count."""
     work, names, _, pinned, fresh = GROUPS[group]
-    names = [name for name in names if name in bench.commands]
     servers = {}
     try:
         for number in range(rounds):
-            say(f"{group}, round {number + 1} of {rounds}")
-            for name in names:
+            for name in [name for name in names if name in bench.commands and kept.turns.get(name, 0) <= number]:
+                say(f"{group}, round {number + 1} of {rounds}")
+                # How busy the machine was with other things is part of what was found.
+                bench.runs.append({"contender": name, "what": "turn", "load_average_1m": round(os.getloadavg()[0], 2)})
                 try:
                     if name not in servers:
                         servers[name] = Server(bench, name, pinned and (os.cpu_count() or 1) > 1)
                     work(bench, servers[name])
                 except Trouble as trouble:
                     bench.trouble(name, trouble)
+                kept.take(bench, name)
                 if fresh and name in servers:
                     servers.pop(name).end()
                     time.sleep(0.2)
@@ -327,19 +401,32 @@ def try_all(bench):
                 server.end()
 
 
-def keep(bench, target, adding):
-    """Writes the group's raw results, behind those of an earlier run when adding."""
-    if adding and target.exists():
-        before = json.loads(target.read_text(encoding="utf-8"))
+class Kept:
+    """The raw results of a group, written anew after each turn, so that whoever ends this loses one turn at most."""
+
+    def __init__(self, target, adding):
+        self.target = target
+        before = json.loads(target.read_text(encoding="utf-8")) if adding and target.exists() else {}
+        self.metrics, self.runs = before.get("metrics", {}), before.get("runs", [])
+        self.turns = before.get("turns", {})
+        if not self.turns:
+            # Of a file that does not say: as many as there are values.
+            for name, metric in self.metrics.items():
+                contender = name.split(".")[2]
+                self.turns[contender] = max(self.turns.get(contender, 0), len(metric["rounds"]))
+
+    def take(self, bench, contender):
+        """Adds what the bench has found in a turn of the contender; the bench forgets it."""
         for name, metric in bench.metrics.items():
-            earlier = before["metrics"].setdefault(name, {"unit": metric["unit"], "rounds": []})
-            earlier["rounds"] += metric["rounds"]
-        bench.metrics, bench.runs = before["metrics"], before["runs"] + bench.runs
-    document = {"metrics": bench.metrics, "runs": bench.runs}
-    lines = [f' "metrics": {json.dumps(document["metrics"], indent=1)}', ' "runs": [']
-    lines.append(",\n".join(f"  {json.dumps(run)}" for run in bench.runs) + "\n ]")
-    target.write_text("{\n" + ",\n".join(lines[:1]) + ",\n" + lines[1] + "\n" + lines[2] + "\n}\n", encoding="utf-8")
-    bench.metrics, bench.runs = {}, []
+            self.metrics.setdefault(name, {"unit": metric["unit"], "rounds": []})["rounds"] += metric["rounds"]
+        self.runs += bench.runs
+        self.turns[contender] = self.turns.get(contender, 0) + 1
+        bench.metrics, bench.runs = {}, []
+        lines = [f' "turns": {json.dumps(self.turns)}', f' "metrics": {json.dumps(self.metrics, indent=1)}', ' "runs": [']
+        runs = ",\n".join(f"  {json.dumps(run)}" for run in self.runs)
+        whole = self.target.with_suffix(".new")
+        whole.write_text("{\n" + ",\n".join(lines) + "\n" + runs + "\n ]\n}\n", encoding="utf-8")
+        whole.replace(self.target)
 
 
 def main():
@@ -349,7 +436,7 @@ def main():
         at = arguments.index("--rounds")
         rounds = int(arguments[at + 1])
         del arguments[at:at + 2]
-    quick, adding = "--quick" in arguments, "--add" in arguments
+    quick, adding, resuming = (flag in arguments for flag in ("--quick", "--add", "--resume"))
     folder, programs, *groups = [argument for argument in arguments if not argument.startswith("--")]
     # Whoever ends this ends the servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("quic.py: ended by a signal"))
@@ -359,11 +446,12 @@ def main():
     bench = Bench(programs, quick)
     if quick:
         try_all(bench)
-        keep(bench, pathlib.Path(folder) / "quic-all.json", False)
+        Kept(pathlib.Path(folder) / "quic-all.json", False).take(bench, "all")
         return
     for group in groups or GROUPS:
-        measure(bench, group, rounds or GROUPS[group][2])
-        keep(bench, pathlib.Path(folder) / f"quic-{group}.json", adding)
+        kept = Kept(pathlib.Path(folder) / f"quic-{group}.json", adding or resuming)
+        had = max(kept.turns.values(), default=0) if adding else 0
+        measure(bench, group, had + (rounds or GROUPS[group][2]), kept)
 
 
 if __name__ == "__main__":

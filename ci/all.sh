@@ -11,6 +11,7 @@ checks=(
     'ci/abi-drift.sh'
     'ci/lint.sh'
     'make --no-print-directory test'
+    'bridge-tests/foreign/quiche/run.sh'
     'ci/smoke-serve.sh'
     'ci/smoke-daemon.sh'
     'ci/smoke-run.sh'

@@ -3,8 +3,10 @@
 #   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
 #     events and paced commands (EVENT_SECONDS=90), Chronicle Queue and the ring in a JVM of their own (CHRONICLE_SECONDS=30),
 #     flags that users need, producers that are killed (KILLS=500)
+#   kills: takes over the counts of the last `ci/slow.sh faults attach`, ten thousand kills of every kind
 #   core: bump pages and channel
-#   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty; quic-results: computes and draws anew
+#   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty, overload, hostile clients
+#     (RESUME=1 goes on with a run that was cut off); quic-results: computes and draws anew
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
 #   bridge-quick: the lanes, the ring and all of their peers but Chronicle Queue for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
@@ -13,7 +15,7 @@
 # Nothing else should run meanwhile. All groups together take about half an hour.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|graph|graph-quick|quic|quic-quick|quic-results}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|kills|graph|graph-quick|quic|quic-quick|quic-results}
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-240}
 event_seconds=${EVENT_SECONDS:-90}
@@ -23,10 +25,10 @@ raw=benchmarks/results/raw
 began=$SECONDS
 mkdir -p "$raw"
 
-# claims GROUP: computes the group's claims from its raw results.
+# claims GROUP [RAW…]: computes the group's claims from its raw results, and from what others left.
 claims() {
     printf '\nclaims of group %s\n' "$1"
-    python3 benchmarks/claims.py "$1" "make bench-$1" "$raw/$1"-*.json
+    python3 benchmarks/claims.py "$1" "make bench-$1" "$raw/$1"-*.json "${@:2}"
 }
 
 java_benchmarks() {
@@ -68,20 +70,16 @@ chronicle() (
     "${java[@]}" dev.lodestone.benchmarks.rings.FlagsNeeded "$4" "$folder" "${flags[@]}"
 )
 
-# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL; the test fails when one record is lost or torn, or anything stands still.
+# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL, and what that did to their records, counted by comparing.
 killed() {
-    local raw=$1 rounds=$2
-    LODESTONE_FAULT_ROUNDS=$rounds cargo test --manifest-path native/Cargo.toml "${@:3}" --locked -p lodestone-memory --lib \
-        rings::faults::producers_killed_at_any_instruction -- --nocapture | tee target/logs/killed.log | grep ' kills, ' >&2
-    sed -nE 's/^([0-9]+) kills, ([0-9]+) records, ([0-9]+) claims repaired$/\1 \2 \3/p' target/logs/killed.log |
-        while read -r killed records repaired; do
-            printf '{"metrics": {"kills.producers": {"unit": "kills", "rounds": [%s]}, ' "$killed"
-            printf '"kills.records": {"unit": "records", "rounds": [%s]}, ' "$records"
-            printf '"kills.repaired": {"unit": "claims", "rounds": [%s]}, ' "$repaired"
-            # Counted by assertions: with one of these the test would have ended before it came to its count.
-            printf '"kills.lost_torn_or_stalled": {"unit": "records", "rounds": [0]}}}\n'
-        done >"$raw"
-    grep -q 'kills.producers' "$raw" || fail 'the kills did not come to their end' "$(tail -n 20 target/logs/killed.log)"
+    local raw=$1 rounds=$2 told=target/logs/killed.jsonl
+    rm -f "$told"
+    LODESTONE_FAULT_ROUNDS=$rounds LODESTONE_KILLS=$PWD/$told cargo test --manifest-path native/Cargo.toml "${@:3}" --locked \
+        -p lodestone-memory --lib rings::faults::producers_killed_at_any_instruction -- --nocapture >target/logs/killed.log ||
+        echo 'killed: the test failed; its counts follow' >&2
+    [ -s "$told" ] || fail 'the kills did not come to their end' "$(tail -n 20 target/logs/killed.log)"
+    # Harm is a result here as any other.
+    python3 ci/kills.py "$raw" "$told" >&2 || true
 }
 
 bridge() {
@@ -133,6 +131,13 @@ bridge_quick() {
         "$raw"/bridge-exact.json "$folder"/bridge-{rings,events,kills}.json >"$folder/claims-bridge.txt"
 }
 
+kills() {
+    [ -s target/slow/kills.json ] || fail 'no kills were counted' 'What to do: ci/slow.sh faults attach, which takes an hour.'
+    cp target/slow/kills.json "$raw/kills-1.json"
+    printf '\nclaims of group kills\n'
+    python3 benchmarks/claims.py kills 'ci/slow.sh faults attach' "$raw"/kills-*.json
+}
+
 core() {
     rust_benchmarks
     rm -f "$raw"/core-*.json
@@ -163,21 +168,33 @@ graph_quick() {
     python3 benchmarks/claims.py --check graph 'ci/bench.sh graph-quick' "$folder"/graph-*.json >"$folder/claims.txt"
 }
 
+# quic_programs CARGO_OPTION…: the load generator, the hostile client; the servers of the peers, where they can be built.
+quic_programs() {
+    ci/step.sh quic-hostile 'building the hostile client' ci/with-tools.sh \
+        cargo build --manifest-path native/Cargo.toml --locked -p lodestone-client --bin lodestone-load --example hostile "$@"
+    ci/step.sh quic-load 'building the load generator' ci/with-tools.sh \
+        cargo build --manifest-path native/Cargo.toml --locked -p lodestone-quic-load "$@"
+    benchmarks/peers/build.sh
+}
+
 quic() {
     ci/build.sh native
-    ci/step.sh quic-load 'building the load generator' ci/with-tools.sh \
-        cargo build --manifest-path native/Cargo.toml --locked -p lodestone-quic-load --release
-    benchmarks/peers/build.sh
-    rm -f "$raw"/quic-*.json
-    echo '-- Lodestone and its peers over the network (about twelve minutes)' >&2
-    python3 benchmarks/quic.py "$raw" native/target/release ${ROUNDS:+--rounds "$ROUNDS"}
+    quic_programs --release
+    [ -n "${RESUME:-}" ] || rm -f "$raw"/quic-*.json
+    echo '-- Lodestone and its peers over the network (about twenty minutes)' >&2
+    python3 benchmarks/quic.py "$raw" native/target/release --resume ${ROUNDS:+--rounds "$ROUNDS"}
+    echo '-- sessions beside hostile clients (three minutes)' >&2
+    python3 benchmarks/fairness.py "$raw" native/target/release --resume
     quic_results
 }
 
 # What is computed and drawn from the raw results.
 quic_results() {
     python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
-    claims quic
+    # `make slow` leaves that one.
+    local soak=("$raw"/soak-quic.json)
+    [ -e "${soak[0]}" ] || soak=()
+    claims quic "${soak[@]}"
 }
 
 quic_quick() {
@@ -186,8 +203,9 @@ quic_quick() {
     benchmarks/peers/build.sh
     mkdir -p "$folder"
     python3 benchmarks/quic.py "$folder" native/target/debug --quick
+    python3 benchmarks/fairness.py "$folder" native/target/debug --quick
     python3 benchmarks/knee.py "$folder/quic-all.json" "$folder/quic-knee.svg"
-    python3 benchmarks/claims.py --check quic 'ci/bench.sh quic-quick' "$folder/quic-all.json" >"$folder/claims-quic.txt"
+    python3 benchmarks/claims.py --check quic 'ci/bench.sh quic-quick' "$folder"/quic-{all,fairness}.json >"$folder/claims-quic.txt"
 }
 
 case "$wanted" in
@@ -197,7 +215,7 @@ all)
     quic
     bridge
     ;;
-bridge | core | graph | quic) "$wanted" ;;
+bridge | core | graph | kills | quic) "$wanted" ;;
 bridge-quick)
     bridge_quick
     passed "the bridge benchmark works, $((SECONDS - began)) s; its figures mean nothing"

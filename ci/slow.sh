@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What takes too long for every day: models of the lock-free parts, a thousand killed producers of commands, valgrind over a Rust
+# What takes too long for every day: models of the lock-free parts, thousands of killed producers of commands, valgrind over a Rust
 # driver of core and memory (memcheck: no bad access, no leak; massif: the heap stays flat through millions of moves, routes and
 # rollbacks), many seeds of lossy networks, a stand-alone engine killed a thousand times under its readers and under those who send it
 # commands, JVMs that do so killed a thousand times, 200,000 files of arbitrary bytes attached to and written to, minutes of the
@@ -11,7 +11,7 @@ steps=(models faults lossy valgrind hostile sanitize fuzz jcstress jazzer attach
 driver=core_driver
 memcheck_moves=1000000
 massif_moves=10000000
-fault_rounds=1000
+fault_rounds=9000
 hostile_writes=5000000
 kill_rounds=1000
 region_files=200000
@@ -25,10 +25,22 @@ soak_seconds=${SOAK_SECONDS:-600}
 java_tests() {
     local name=$1 what=$2 tests=$3
     shift 3
-    ci/build.sh native
+    ci/build.sh native || fail 'the library does not build'
     ci/step.sh "$name" "$what" ci/with-tools.sh mvn -B -ntp test -pl native,jextract,java-api,bridge-tests \
         -Dlodestone.cargo.tests.skip=true -Dlodestone.cargo.skip=true -Dsurefire.failIfNoSpecifiedTests=false -Dtest="$tests" "$@" ||
         fail "$what: failed" 'What to do: see above; where chance has a part the message names the seed.'
+}
+
+# counts STEP: where the tests of a step are to tell what kills did; what an earlier run told there is gone.
+counts() {
+    mkdir -p target/slow/kills
+    rm -f "target/slow/kills/$1.jsonl"
+    printf '%s\n' "$PWD/target/slow/kills/$1.jsonl"
+}
+
+# tell_kills: what the kills of all steps did, a line a kind, and as JSON; fails where there was harm.
+tell_kills() {
+    python3 ci/kills.py target/slow/kills.json target/slow/kills/*.jsonl
 }
 
 run_models() {
@@ -36,8 +48,11 @@ run_models() {
 }
 
 run_faults() {
-    ci/step.sh faults "killing $fault_rounds producers" env LODESTONE_FAULT_ROUNDS="$fault_rounds" \
-        cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib rings::faults -- --nocapture ||
+    local told failed=''
+    told=$(counts faults)
+    ci/step.sh faults "killing $fault_rounds producers" env LODESTONE_FAULT_ROUNDS="$fault_rounds" LODESTONE_KILLS="$told" \
+        cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib rings::faults -- --nocapture || failed=yes
+    { tell_kills && [ -z "$failed" ]; } ||
         fail 'a killed producer lost, tore or stopped something' 'What to do: see above; LODESTONE_SEED repeats the moments.'
 }
 
@@ -88,8 +103,13 @@ run_jazzer() {
 }
 
 run_attach() {
-    java_tests attach "$kill_rounds kills each of engines and of JVMs attached to them, $region_files files of arbitrary bytes" \
-        AttachProcessTest,AttachKillTest,RegionBytesTest -Dlodestone.kill.rounds="$kill_rounds" -Dlodestone.region.files="$region_files"
+    local told failed=''
+    told=$(counts attach)
+    # In a subshell: what was counted is told also where the tests failed.
+    (java_tests attach "$kill_rounds kills each of engines and of JVMs attached to them, $region_files files of arbitrary bytes" \
+        AttachProcessTest,AttachKillTest,RegionBytesTest -Dlodestone.kill.rounds="$kill_rounds" \
+        -Dlodestone.region.files="$region_files" -Dlodestone.kills.file="$told") || failed=yes
+    { tell_kills && [ -z "$failed" ]; } || fail 'a kill lost, tore or stopped something, or a test failed' 'What to do: see above.'
 }
 
 run_torn() {
@@ -101,8 +121,9 @@ run_heap() {
 }
 
 run_soak() {
-    ci/build.sh native
-    python3 ci/soak-quic.py "$soak_connections" "$soak_seconds" ||
+    ci/build.sh native || fail 'the library does not build'
+    mkdir -p target/soak
+    python3 ci/soak-quic.py "$soak_connections" "$soak_seconds" target/soak/soak-quic.json ||
         fail 'the soak failed' 'What to do: see its summary: memory within 1 %, file descriptors the same, every move answered.'
 }
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Many connections for a long time, with churn: resident memory, file descriptors and answers of a stand-alone engine.
 
-usage: soak-quic.py CONNECTIONS SECONDS     (from the top folder; the release build of lodestoned and lodestone-load)
+usage: soak-quic.py CONNECTIONS SECONDS [RAW]     (from the top folder; the release build of lodestoned and lodestone-load)
 
 All but a fiftieth of the connections stay open and send RATE (2,000) moves a second between them; the fiftieth is closed
 and opened anew every two seconds, which is a churn of 1 % a second. Many connections share a client's socket, so few file
 descriptors are needed. After the warm-up, the first third of the time but at most two minutes, resident memory must stay
 within 1 % and file descriptors must not change; every move must be answered. The last line sums up, and the exit status
-is 0 when all held. Lines in between say how it goes.
+is 0 when all held. Lines in between say how it goes. RAW is a file for the summary and what benchmarks/claims.py takes of it.
 """
 import json
 import os
@@ -128,7 +128,20 @@ def median(values):
     return sorted(values)[len(values) // 2]
 
 
-def soak(server, connections, seconds):
+def keep(raw, summary, samples):
+    """Leaves the summary as raw results."""
+    values = {"rss_growth": ("%", summary["rss_growth_percent"]),
+              "descriptor_counts": ("counts", len(summary["descriptors"])),
+              "kib_per_connection": ("KiB", summary["kib_per_idle_connection"]),
+              "churn": ("%/s", summary["churn_percent_per_second"])}
+    if summary["moves_sent"] is not None:
+        values["unanswered"] = ("moves", summary["moves_sent"] - summary["moves_acked"])
+    metrics = {f"quic.soak.{name}": {"unit": unit, "rounds": [value]} for name, (unit, value) in values.items()}
+    document = {"metrics": metrics, "summary": summary, "rss_kib": [sample[0] for sample in samples]}
+    pathlib.Path(raw).write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def soak(server, connections, seconds, raw):
     empty_kib = server.rss_kib()
     share = max(1, connections // CHURN_SHARE)
     began = time.monotonic()
@@ -163,16 +176,19 @@ def soak(server, connections, seconds):
         "churn_rounds_failed": churn.failed,
     }
     print(json.dumps(summary), flush=True)
+    if raw:
+        keep(raw, summary, samples)
     held = growth <= GROWTH_MAX and len(descriptors) == 1
     return held and steady_status == 0 and churn.failed == 0
 
 
 def main():
     connections, seconds = int(sys.argv[1]), int(sys.argv[2])
+    raw = sys.argv[3] if len(sys.argv) > 3 else None
     with tempfile.TemporaryDirectory() as folder:
         server = Server(folder)
         try:
-            held = soak(server, connections, seconds)
+            held = soak(server, connections, seconds, raw)
         finally:
             status = server.stop()
     sys.exit(0 if held and status == 0 else 1)

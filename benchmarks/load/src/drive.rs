@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use lodestone_client::Status;
 use lodestone_client::command_line::{Object, Output};
 
 use crate::check;
 use crate::figures::{Processor, durations, percentiles, record, resident_kib};
 use crate::options::Options;
+use crate::overload;
 use crate::session::{Answer, Session};
 use crate::transport::{Event, Transport};
 
@@ -15,10 +17,10 @@ use crate::transport::{Event, Transport};
 /// machine that may be busy with other things.
 const ANSWER_WAIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 120 } else { 10 });
 /// Part of every phase that does not count, at most: caches, congestion windows, just-in-time compilers.
-const WARM_UP_MAX: Duration = Duration::from_millis(300);
+pub(crate) const WARM_UP_MAX: Duration = Duration::from_millis(300);
 /// The grid of the open loop. Half a millisecond spreads 20,000 moves a second over bursts of ten.
-const TICK: Duration = Duration::from_micros(500);
-const SECOND_NS: u128 = 1_000_000_000;
+pub(crate) const TICK: Duration = Duration::from_micros(500);
+pub(crate) const SECOND_NS: u128 = 1_000_000_000;
 
 /// The sessions, and what they were told.
 pub(crate) struct Run<'a, T> {
@@ -27,17 +29,19 @@ pub(crate) struct Run<'a, T> {
     /// Answers other than acknowledgements of moves, in order, with their connection.
     pub(crate) answers: Vec<(usize, Answer)>,
     pub(crate) connected: Vec<usize>,
-    books: Books,
+    pub(crate) books: Books,
 }
 
 /// What a phase counts.
-struct Books {
-    acked: u64,
+pub(crate) struct Books {
+    pub(crate) acked: u64,
+    /// Moves in datagrams that were refused with `OVERLOADED`.
+    pub(crate) shed: u64,
     /// Moves that are older do not count.
     since: Instant,
     /// Connections with moves acknowledged since the driver last looked, and how many.
-    replenish: Vec<(usize, usize)>,
-    latency: Histogram<u64>,
+    pub(crate) replenish: Vec<(usize, usize)>,
+    pub(crate) latency: Histogram<u64>,
     revision: u64,
     lost: Option<String>,
 }
@@ -54,19 +58,16 @@ impl<T: Transport> Run<'_, T> {
         } = self;
         transport.turn(until, &mut |number, event| match event {
             Event::Connected => connected.push(number),
-            Event::Lost(reason) => {
-                books
-                    .lost
-                    .get_or_insert_with(|| format!("connection {number} ended: {reason}"));
-            }
+            _ if number >= sessions.len() => {} // a newcomer, who has nothing to lose
+            Event::Lost(reason) => books.trouble(number, &format!("ended: {reason}")),
             Event::Bytes(bytes) => {
-                let Some(session) = sessions.get_mut(number) else {
-                    return;
-                };
-                if let Err(error) = books.take(number, session, bytes, answers) {
-                    books
-                        .lost
-                        .get_or_insert_with(|| format!("connection {number}: {error}"));
+                if let Err(error) = books.take(number, &mut sessions[number], bytes, answers) {
+                    books.trouble(number, &error);
+                }
+            }
+            Event::Datagram(bytes) => {
+                if let Err(error) = books.take_datagram(&mut sessions[number], bytes) {
+                    books.trouble(number, &error);
                 }
             }
         })?;
@@ -94,14 +95,14 @@ impl<T: Transport> Run<'_, T> {
         self.books.revision
     }
 
-    fn outstanding(&self) -> u64 {
+    pub(crate) fn outstanding(&self) -> u64 {
         self.sessions
             .iter()
             .map(|session| session.outstanding() as u64)
             .sum()
     }
 
-    fn step(&mut self, number: usize, start: Instant) -> Result<(), String> {
+    pub(crate) fn step(&mut self, number: usize, start: Instant) -> Result<(), String> {
         self.sessions[number].step(self.transport.out(number), start)
     }
 }
@@ -138,8 +139,41 @@ impl Books {
         })
     }
 
-    fn begin(&mut self, since: Instant) {
+    fn take_datagram(&mut self, session: &mut Session, bytes: &[u8]) -> Result<(), String> {
+        let now = Instant::now();
+        let Books {
+            acked,
+            since,
+            latency,
+            ..
+        } = self;
+        let answer = session.take_datagram(bytes, |start| {
+            if start >= *since {
+                *acked += 1;
+                record(latency, now.saturating_duration_since(start));
+            }
+        })?;
+        match answer {
+            Answer::Refused {
+                status: Status::OVERLOADED,
+                ..
+            } => self.shed += 1,
+            Answer::Acked { .. } => {}
+            other => return Err(format!("a datagram was answered {other:?}")),
+        }
+        Ok(())
+    }
+
+    /// Keeps the first trouble of a turn.
+    fn trouble(&mut self, number: usize, what: &str) {
+        self.lost
+            .get_or_insert_with(|| format!("connection {number}: {what}"));
+    }
+
+    /// Counts anew, moves that start from then on.
+    pub(crate) fn begin(&mut self, since: Instant) {
         self.acked = 0;
+        self.shed = 0;
         self.since = since;
         self.latency.reset();
     }
@@ -149,6 +183,7 @@ impl Books {
 pub(crate) fn run(transport: &mut impl Transport, options: &Options) -> Result<(), String> {
     let books = Books {
         acked: 0,
+        shed: 0,
         since: Instant::now(),
         replenish: Vec::new(),
         latency: durations()?,
@@ -169,7 +204,15 @@ pub(crate) fn run(transport: &mut impl Transport, options: &Options) -> Result<(
     }
     check::before(&mut run)?;
     if let Some(in_flight) = options.in_flight {
-        output.line(&closed_loop(&mut run, options, in_flight)?)?;
+        let (line, rate) = closed_loop(&mut run, options, in_flight)?;
+        output.line(&line)?;
+        if let Some(percent) = options.overload_percent {
+            let rate = (rate * percent / 100).max(1);
+            output.line(&overload::streams(&mut run, options, rate, in_flight)?)?;
+            if options.datagrams {
+                output.line(&overload::datagrams(&mut run, options, rate)?)?;
+            }
+        }
     }
     for rate in &options.rates {
         let (line, p99) = open_loop(&mut run, options, *rate)?;
@@ -244,12 +287,12 @@ fn hold<T: Transport>(run: &mut Run<'_, T>, options: &Options) -> Result<Object,
     Ok(processor.since(options.server_pid, report))
 }
 
-/// Each acknowledged move is followed by the next of its connection.
+/// Each acknowledged move is followed by the next of its connection. Says how many were acknowledged a second, too.
 fn closed_loop<T: Transport>(
     run: &mut Run<'_, T>,
     options: &Options,
     in_flight: usize,
-) -> Result<Object, String> {
+) -> Result<(Object, u64), String> {
     let measure = Duration::from_millis(options.measure_ms);
     run.books.replenish.clear();
     for number in 0..options.connections {
@@ -264,6 +307,7 @@ fn closed_loop<T: Transport>(
     let processor = Processor::now(options.server_pid);
     let began = Instant::now();
     keep_full(run, began + measure)?;
+    let rate = u128::from(run.books.acked) * SECOND_NS / began.elapsed().as_nanos().max(1);
     let report = Object::new()
         .text("event", "closed_loop")
         .number("in_flight", in_flight as u64)
@@ -275,7 +319,7 @@ fn closed_loop<T: Transport>(
     run.until("acknowledgement of the last moves", |run| {
         run.outstanding() == 0
     })?;
-    Ok(report)
+    Ok((report, rate as u64))
 }
 
 fn keep_full<T: Transport>(run: &mut Run<'_, T>, end: Instant) -> Result<(), String> {
@@ -361,9 +405,9 @@ fn send_due<T: Transport>(
 }
 
 /// When each move is due: fixed before the first leaves, on the grid of [`TICK`].
-struct Schedule {
-    start: Instant,
-    rate: u64,
+pub(crate) struct Schedule {
+    pub(crate) start: Instant,
+    pub(crate) rate: u64,
 }
 
 impl Schedule {
@@ -372,18 +416,18 @@ impl Schedule {
     }
 
     /// How many moves are due by then.
-    fn due_at(&self, now: Instant) -> u64 {
+    pub(crate) fn due_at(&self, now: Instant) -> u64 {
         (self.ticks_until(now) * TICK.as_nanos() * u128::from(self.rate) / SECOND_NS) as u64
     }
 
     /// The first tick at which [`due_at`](Schedule::due_at) counts this move.
-    fn was_due(&self, index: u64) -> Instant {
+    pub(crate) fn was_due(&self, index: u64) -> Instant {
         self.tick(
             ((u128::from(index) + 1) * SECOND_NS).div_ceil(u128::from(self.rate) * TICK.as_nanos()),
         )
     }
 
-    fn next_tick(&self, now: Instant) -> Instant {
+    pub(crate) fn next_tick(&self, now: Instant) -> Instant {
         self.tick(self.ticks_until(now) + 1)
     }
 

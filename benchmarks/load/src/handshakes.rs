@@ -42,6 +42,7 @@ pub(crate) fn run(
         welcome.reset();
     }
     let full_before = tls.full_handshakes();
+    let early_before = transport.early_data();
     let processor = Processor::now(options.server_pid);
     let began = Instant::now();
     pass(transport, options, count, &mut handshake, &mut welcome)?;
@@ -54,6 +55,7 @@ pub(crate) fn run(
             "resumed",
             count.saturating_sub(tls.full_handshakes() - full_before),
         )
+        .number("early_data", transport.early_data() - early_before)
         .number("elapsed_ns", began.elapsed().as_nanos() as u64)
         .object("handshake_ns", &percentiles(&handshake))
         .object("welcome_ns", &percentiles(&welcome));
@@ -91,6 +93,7 @@ fn pass(
             match event {
                 Event::Connected => connected.push(number),
                 Event::Lost(reason) => trouble = Some(format!("a handshake failed: {reason}")),
+                Event::Datagram(_) => {}
                 Event::Bytes(bytes) => {
                     let taken = one.session.take(
                         bytes,

@@ -11,6 +11,7 @@ mod drive;
 mod figures;
 mod handshakes;
 mod options;
+mod overload;
 mod quic;
 mod session;
 mod tcp;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let tls = tls::Tls::new(&options.certificate, options.resume)?;
+    let tls = tls::Tls::new(&options.certificate, options.resume, options.early_data)?;
     match options.transport {
         TransportKind::Quic => run_over(quic::Quic::new(options, &tls)?, options, &tls),
         TransportKind::Tcp => run_over(tcp::Tcp::new(options, &tls)?, options, &tls),

@@ -22,11 +22,15 @@ Usage: lodestone-quic-load --target HOST:PORT --certificate FILE [options]
   --sockets N                UDP sockets, 1..=64 (default 4)
   --payload-bytes N          bytes behind the head of a move's packet, 8..=232 (default 40: a packet of 64 bytes)
   --resume                   use the server's session tickets
+  --early-data               ask for 0-RTT, and count the connections whose ticket allows it
 
 What is done with the connections, each for --measure-ms N (default 3000, after up to 300 ms that do not count)
   --rates N,N,…              open loop: moves due at a fixed schedule of this many a second; ends early once the p99 of a
                              rate is above --stop-above-ms N (default 60000)
   --in-flight N              closed loop: so many moves of each connection are always under way
+  --overload N               after --in-flight: moves at N percent of the rate that was found, 100..=1000, on streams, each
+                             connection with at most --in-flight under way, each move counted from when it left
+  --datagrams                then the same in datagrams, each counted from when it was due, while others try to connect
   --handshakes N             nothing but this many handshakes to WELCOME, each closed at once
   --hold-ms N                before all this, hold the connections idle for so long (default 0)
 
@@ -74,10 +78,13 @@ pub(crate) struct Options {
     pub(crate) sockets: usize,
     pub(crate) payload_bytes: usize,
     pub(crate) resume: bool,
+    pub(crate) early_data: bool,
+    pub(crate) datagrams: bool,
     pub(crate) measure_ms: u64,
     pub(crate) rates: Vec<u64>,
     pub(crate) stop_above_ms: u64,
     pub(crate) in_flight: Option<usize>,
+    pub(crate) overload_percent: Option<u64>,
     pub(crate) handshakes: Option<u64>,
     pub(crate) hold_ms: u64,
 }
@@ -94,20 +101,29 @@ impl Options {
             sockets: 4,
             payload_bytes: 40,
             resume: false,
+            early_data: false,
+            datagrams: false,
             measure_ms: 3_000,
             rates: Vec::new(),
             stop_above_ms: 60_000,
             in_flight: None,
+            overload_percent: None,
             handshakes: None,
             hold_ms: 0,
         }
     }
 
     fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
-        if name == "resume" {
-            self.resume = true;
-            return Ok(());
+        match name {
+            "resume" => self.resume = true,
+            "datagrams" => self.datagrams = true,
+            "early-data" => self.early_data = true,
+            _ => return self.take_value(name, parser),
         }
+        Ok(())
+    }
+
+    fn take_value(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
         let value = parser
             .value()
             .map_err(|_| format!("--{name} needs a value"))?;
@@ -135,6 +151,7 @@ impl Options {
             "stop-above-ms" => self.stop_above_ms = number(1, 60_000)?,
             "rates" => self.rates = rates(text)?,
             "in-flight" => self.in_flight = Some(number(1, 65_536)? as usize),
+            "overload" => self.overload_percent = Some(number(100, 1_000)?),
             "handshakes" => self.handshakes = Some(number(1, 10_000_000)?),
             "hold-ms" => self.hold_ms = number(0, 600_000)?,
             unknown => return Err(format!("unknown option --{unknown}")),
@@ -165,6 +182,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
     }
     if options.target.port() == 0 || options.certificate.as_os_str().is_empty() {
         return Err("--target and --certificate are needed".into());
+    }
+    if options.overload_percent.is_some() && options.in_flight.is_none() {
+        return Err("--overload needs --in-flight".into());
+    }
+    if options.datagrams && options.overload_percent.is_none() {
+        return Err("--datagrams needs --overload".into());
     }
     Ok(Wish::Run(Box::new(options)))
 }
@@ -237,6 +260,10 @@ mod tests {
             ("--connections 0", "from 1 to 60000"),
             ("--speed 3", "unknown option --speed"),
             ("--payload-bytes 233", "from 8 to 232"),
+            (
+                "--target 127.0.0.1:1 --certificate c --overload 200",
+                "--overload needs --in-flight",
+            ),
         ];
         for (line, expected) in cases {
             let error = parse_text(line).err().unwrap_or_default();

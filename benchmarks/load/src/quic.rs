@@ -60,6 +60,7 @@ pub(crate) struct Quic {
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     receive: Vec<u8>,
     send: Vec<u8>,
+    early_data: u64,
 }
 
 impl Quic {
@@ -89,6 +90,7 @@ impl Quic {
             timers: BinaryHeap::new(),
             receive: vec![0; BATCH_SIZE * RECEIVE_BYTES],
             send: Vec::with_capacity(RECEIVE_BYTES),
+            early_data: 0,
         })
     }
 
@@ -261,6 +263,11 @@ impl Quic {
                 }
                 QuicEvent::Stream(StreamEvent::Readable { id }) => link.read(number, id, tell),
                 QuicEvent::Stream(StreamEvent::Writable { .. }) => link.blocked = false,
+                QuicEvent::DatagramReceived => {
+                    while let Some(bytes) = link.connection.datagrams().recv() {
+                        tell(number, Event::Datagram(&bytes));
+                    }
+                }
                 _ => {}
             }
         }
@@ -285,6 +292,7 @@ impl Transport for Quic {
             port.connections.resize(handle.0 + 1, usize::MAX);
         }
         port.connections[handle.0] = number;
+        self.early_data += u64::from(connection.has_0rtt());
         self.links.push(Some(Link {
             port: index,
             handle,
@@ -310,6 +318,24 @@ impl Transport for Quic {
                 &mut self.send
             }
         }
+    }
+
+    fn datagram(&mut self, connection: usize, bytes: &[u8]) -> Result<(), String> {
+        let Some(link) = &mut self.links[connection] else {
+            return Ok(());
+        };
+        // Where congestion leaves no room the oldest that waits makes place: nobody waits for an old move.
+        let sent = link
+            .connection
+            .datagrams()
+            .send(Bytes::copy_from_slice(bytes), true);
+        sent.map_err(|error| format!("connection {connection}: a datagram: {error}"))?;
+        self.mark(connection);
+        Ok(())
+    }
+
+    fn early_data(&self) -> u64 {
+        self.early_data
     }
 
     fn turn(

@@ -37,6 +37,11 @@ pub(crate) struct Session {
     received: Vec<u8>,
     /// Counter and start of each move under way.
     pending: VecDeque<(u64, Instant)>,
+    datagram_next: u64,
+    /// The same of each move in a datagram, by rising counters; answers may stay out.
+    datagrams: VecDeque<(u64, Instant)>,
+    /// Moves in datagrams that were never answered: nobody knows what became of them.
+    unsure: u64,
     moved: bool,
     /// The version that the slot must have: what it had before, and one for each accepted move.
     pub(crate) version: u64,
@@ -53,6 +58,9 @@ impl Session {
             payload: vec![0x5a; payload_bytes],
             received: Vec::new(),
             pending: VecDeque::new(),
+            datagram_next: 1,
+            datagrams: VecDeque::new(),
+            unsure: 0,
             moved: false,
             version: 0,
         }
@@ -76,7 +84,25 @@ impl Session {
 
     /// Appends a move that counts from `start`.
     pub(crate) fn step(&mut self, out: &mut Vec<u8>, start: Instant) -> Result<(), String> {
-        let counter = self.counter_next;
+        self.put(out, self.counter_next, false)?;
+        self.pending.push_back((self.counter_next, start));
+        self.counter_next += 1;
+        Ok(())
+    }
+
+    /// Appends a move that is to leave as a datagram, is answered by itself or not at all, and counts from `start`.
+    pub(crate) fn step_datagram(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: Instant,
+    ) -> Result<(), String> {
+        self.put(out, self.datagram_next, true)?;
+        self.datagrams.push_back((self.datagram_next, start));
+        self.datagram_next += 1;
+        Ok(())
+    }
+
+    fn put(&mut self, out: &mut Vec<u8>, counter: u64, ack_each: bool) -> Result<(), String> {
         let target = (self.node + 1 + (counter % u64::from(TARGETS)) as u32) % self.nodes_max;
         self.payload[..8].copy_from_slice(&counter.to_le_bytes());
         let step = Move {
@@ -84,13 +110,35 @@ impl Session {
             target,
             edge_mask: EDGE_MASK,
             payload: &self.payload,
+            ack_each,
             ..Move::default()
         };
         put_move(out, self.number, counter, &step).map_err(|error| error.to_string())?;
-        self.counter_next += 1;
-        self.pending.push_back((counter, start));
         self.moved = true;
         Ok(())
+    }
+
+    /// Moves in datagrams that may still be answered.
+    pub(crate) fn datagrams_outstanding(&self) -> usize {
+        self.datagrams.len()
+    }
+
+    /// Waits for no answer to a datagram any more; says how many stayed out.
+    pub(crate) fn give_up_datagrams(&mut self) -> u64 {
+        let given_up = self.datagrams.len() as u64;
+        self.datagrams.clear();
+        self.unsure += given_up;
+        given_up
+    }
+
+    /// Whether a slot of this version is what the answers say.
+    pub(crate) fn may_have(&self, version: u64) -> bool {
+        (self.version..=self.version + self.unsure).contains(&version)
+    }
+
+    /// Whether the slot holds the payload of the last move: a move in a datagram may have been lost or refused.
+    pub(crate) fn knows_payload(&self) -> bool {
+        self.datagram_next == 1
     }
 
     /// Appends a READ of the session's own node.
@@ -122,6 +170,40 @@ impl Session {
         joined.drain(..used);
         self.received = joined;
         Ok(())
+    }
+
+    /// Takes a datagram of the server, the answer to one of ours.
+    pub(crate) fn take_datagram(
+        &mut self,
+        bytes: &[u8],
+        mut acked: impl FnMut(Instant),
+    ) -> Result<Answer, String> {
+        let (head, body) = bytes
+            .split_first_chunk::<HEADER_BYTES>()
+            .ok_or("a datagram without a header")?;
+        let header = Header::decode(head);
+        let place = self
+            .datagrams
+            .binary_search_by_key(&header.counter, |(counter, _)| *counter)
+            .map_err(|_| format!("an answer to datagram {}, which has one", header.counter))?;
+        let start = self.datagrams.remove(place).map(|(_, start)| start);
+        match (header.frame_type, body.len(), start) {
+            (frame_type::ACK, 8, Some(start)) => {
+                acked(start);
+                self.version += 1;
+                Ok(Answer::Acked {
+                    moves: 1,
+                    revision: u64_at(body, 0),
+                })
+            }
+            (frame_type::REJECT, 8, _) => Ok(Answer::Refused {
+                counter: header.counter,
+                status: Status::from_code(u16_at(body, 0)),
+            }),
+            (kind, bytes, _) => Err(format!(
+                "a datagram was answered with type {kind:#04x} and {bytes} bytes"
+            )),
+        }
     }
 
     fn take_whole(
@@ -307,6 +389,37 @@ mod tests {
                 "cut at {cut}"
             );
         }
+    }
+
+    #[test]
+    fn datagrams_are_answered_in_any_order_or_not_at_all() {
+        let mut session = moving();
+        let mut out = Vec::new();
+        (0..4).for_each(|_| session.step_datagram(&mut out, Instant::now()).unwrap());
+        let mut overloaded = [0; 8];
+        overloaded[0] = 8;
+        let answers = [
+            frame(frame_type::ACK, 9, 3, &77_u64.to_le_bytes()),
+            frame(frame_type::REJECT, 9, 1, &overloaded),
+        ];
+        let mut acked = 0;
+        let [first, second] = answers
+            .each_ref()
+            .map(|answer| session.take_datagram(answer, |_| acked += 1).unwrap());
+        let expected = Answer::Acked {
+            moves: 1,
+            revision: 77,
+        };
+        assert_eq!((first, acked, session.version), (expected, 1, 1));
+        let expected = Answer::Refused {
+            counter: 1,
+            status: Status::OVERLOADED,
+        };
+        assert_eq!(second, expected);
+        assert!(session.take_datagram(&answers[0], |_| {}).is_err());
+        assert_eq!(session.give_up_datagrams(), 2);
+        assert!(session.may_have(1) && session.may_have(3) && !session.may_have(4));
+        assert!(!session.knows_payload());
     }
 
     #[test]

@@ -158,6 +158,14 @@ impl Transport for Tcp {
         }
     }
 
+    fn datagram(&mut self, _: usize, _: &[u8]) -> Result<(), String> {
+        Err("TCP has no datagrams".into())
+    }
+
+    fn early_data(&self) -> u64 {
+        0
+    }
+
     fn turn(
         &mut self,
         until: Instant,

@@ -1,17 +1,20 @@
 //! TLS as every contender is asked for it: version 1.3, AES-128-GCM, X25519, the one certificate of the run.
 
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lodestone_client::wire::ALPN;
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{
+    ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
 use rustls::crypto::ring::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, SignatureScheme};
 
 /// Tickets that are kept for later handshakes: more than are ever under way at once.
 const TICKETS_MAX: usize = 4_096;
@@ -23,8 +26,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Trusts the first certificate of the file and nothing else.
-    pub(crate) fn new(certificate: &Path, resume: bool) -> Result<Tls, String> {
+    /// Trusts the first certificate of the file and nothing else. `early_data` asks for 0-RTT where a ticket allows it.
+    pub(crate) fn new(certificate: &Path, resume: bool, early_data: bool) -> Result<Tls, String> {
         let leaf = CertificateDer::from_pem_file(certificate)
             .map_err(|error| format!("cannot read {}: {error}", certificate.display()))?;
         // One suite and one group: each server would otherwise choose by its own taste, and they differ in cost.
@@ -46,12 +49,11 @@ impl Tls {
             .with_no_client_auth();
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = if resume {
-            Resumption::in_memory_sessions(TICKETS_MAX)
+            Resumption::store(Arc::new(Tickets::default()))
         } else {
             Resumption::disabled()
         };
-        // 0-RTT stays off, as the protocol wants it: early moves could be replayed.
-        config.enable_early_data = false;
+        config.enable_early_data = early_data;
         Ok(Tls {
             config: Arc::new(config),
             pinned,
@@ -61,6 +63,45 @@ impl Tls {
     /// Handshakes in which the server showed its certificate; a resumed one shows none.
     pub(crate) fn full_handshakes(&self) -> u64 {
         self.pinned.full_handshakes.load(Ordering::Relaxed)
+    }
+}
+
+/// The tickets of the one server, the newest used first. What rustls brings keeps eight of a server, too few for a machine
+/// that plays many clients of it.
+#[derive(Debug, Default)]
+struct Tickets(Mutex<VecDeque<Tls13ClientSessionValue>>);
+
+impl Tickets {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Tls13ClientSessionValue>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientSessionStore for Tickets {
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {}
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, ticket: Tls13ClientSessionValue) {
+        let mut kept = self.kept();
+        if kept.len() == TICKETS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(ticket);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.kept().pop_back()
     }
 }
 

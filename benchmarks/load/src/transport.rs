@@ -9,6 +9,8 @@ pub(crate) enum Event<'a> {
     Connected,
     /// Bytes of the server, in order.
     Bytes(&'a [u8]),
+    /// A datagram of the server.
+    Datagram(&'a [u8]),
     /// The connection is over, and why.
     Lost(&'a str),
 }
@@ -20,6 +22,12 @@ pub(crate) trait Transport {
 
     /// Where bytes for a connection are appended; they leave at the next turn.
     fn out(&mut self, connection: usize) -> &mut Vec<u8>;
+
+    /// Sends a datagram at the next turn; nobody sends it again.
+    fn datagram(&mut self, connection: usize, bytes: &[u8]) -> Result<(), String>;
+
+    /// Connections that could have sent bytes with their first packet (0-RTT).
+    fn early_data(&self) -> u64;
 
     /// Sends what waits, then waits for events, at most until the given instant, and tells those that are there.
     fn turn(

@@ -1,6 +1,6 @@
 //! A client that does harm, for `benchmarks/fairness.py`: what do the others notice of it?
 //!
-//! usage: hostile ADDRESS CERTIFICATE never-reads|floods|stalls|half-open    (until it is ended)
+//! usage: hostile ADDRESS CERTIFICATE never-reads|floods|stalls|half-open|churns-streams    (until it is ended)
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -24,7 +24,7 @@ const HALF_OPEN_PER_SECOND: u32 = 200;
 async fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, certificate, harm] = &arguments[..] else {
-        return Err("usage: hostile ADDRESS CERTIFICATE never-reads|floods|stalls|half-open".into());
+        return Err("usage: hostile ADDRESS CERTIFICATE never-reads|floods|stalls|half-open|churns-streams".into());
     };
     let (address, trust) = (address.parse()?, TrustAnchor::pem_file(certificate)?);
     match harm.as_str() {
@@ -32,6 +32,7 @@ async fn main() -> Outcome {
         "floods" => floods(address, &trust).await,
         "stalls" => stalls(address, &trust).await,
         "half-open" => half_open(address, &trust).await,
+        "churns-streams" => churns_streams(address, &trust).await,
         other => Err(format!("there is no harm called {other}").into()),
     }
 }
@@ -78,6 +79,16 @@ async fn stalls(address: SocketAddr, trust: &TrustAnchor) -> Outcome {
         streams.push((sender, receiver));
     }
     Err(session.closed().await.into())
+}
+
+/// Opens streams as fast as it is let, asks for one thing on each, and leaves it before the answer.
+async fn churns_streams(address: SocketAddr, trust: &TrustAnchor) -> Outcome {
+    let (session, _sender, _receiver) = open(address, trust).await?;
+    loop {
+        let (mut sender, _answers_nobody_takes) = session.open_stream().await?;
+        sender.queue_read(1)?;
+        sender.flush().await?;
+    }
 }
 
 /// Begins handshakes through a relay that loses everything the server says.

@@ -2,6 +2,7 @@
 
 use crate::error::ClientError;
 use crate::status::Status;
+use crate::updates::Update;
 use crate::wire::{HEADER_BYTES, Header, PATH_NODES_MAX, PAYLOAD_BYTES_MAX, SLOT_BYTES, field, frame_type};
 
 /// One answer of the server; borrows from the receiver's buffer until the next one is asked for.
@@ -17,6 +18,9 @@ pub enum Answer<'a> {
     State(State<'a>),
     /// SUBSCRIBE or UNSUBSCRIBE was carried out.
     Subscribed(Subscribed),
+    /// What a node is, for a SUBSCRIBE_LATEST; in datagrams alone. It may be older than another one that came before:
+    /// [`Update::order`] tells.
+    Latest(Update<'a>),
     /// The server ends the session; nothing follows.
     Close {
         /// Why.

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::answer::{Answer, answer_of, broken, first_frame};
+use crate::answer::{Answer, RawFrame, answer_of, broken, first_frame};
 use crate::error::ClientError;
-use crate::wire::{HEADER_BYTES, Move, put_move, put_read, put_release};
+use crate::updates::{Update, fits, update_of};
+use crate::wire::{HEADER_BYTES, Header, Move, SLOT_BYTES, frame_type, put_move, put_read, put_release};
 
 /// Sends MOVE, RELEASE and READ as datagrams with the session's datagram counter, which is apart from the streams'.
 ///
@@ -76,17 +77,18 @@ impl DatagramSender {
     }
 }
 
-/// Receives the answers that come as datagrams.
+/// Receives the answers and the states that come as datagrams.
 #[derive(Debug)]
 pub struct DatagramReceiver {
     connection: quinn::Connection,
     session: u32,
     last: Bytes,
+    slot: [u8; SLOT_BYTES],
 }
 
 impl DatagramReceiver {
     pub(crate) fn new(connection: quinn::Connection, session: u32) -> DatagramReceiver {
-        DatagramReceiver { connection, session, last: Bytes::new() }
+        DatagramReceiver { connection, session, last: Bytes::new(), slot: [0; SLOT_BYTES] }
     }
 
     /// Waits for the next answer. Safe to cancel.
@@ -95,9 +97,24 @@ impl DatagramReceiver {
     /// [`ClientError::Protocol`] or the end of the session.
     pub async fn next(&mut self) -> Result<Answer<'_>, ClientError> {
         self.last = self.connection.read_datagram().await?;
+        if self.last.first() == Some(&frame_type::LATEST) {
+            return self.latest().map(Answer::Latest);
+        }
         match first_frame(&self.last)? {
             Ok(frame) if HEADER_BYTES + frame.body.len() == self.last.len() => answer_of(frame, self.session),
             _ => Err(broken(format!("a datagram of {} bytes is not exactly one frame", self.last.len()))),
+        }
+    }
+
+    fn latest(&mut self) -> Result<Update<'_>, ClientError> {
+        let whole = self.last.split_first_chunk::<HEADER_BYTES>().map(|(head, body)| (Header::decode(head), body));
+        match whole {
+            Some((header, body))
+                if fits(&header, frame_type::LATEST, self.session) && body.len() == usize::from(header.length) =>
+            {
+                Ok(update_of(RawFrame { header, body }, &mut self.slot))
+            }
+            _ => Err(broken(format!("a datagram of {} bytes is no LATEST of this session", self.last.len()))),
         }
     }
 }

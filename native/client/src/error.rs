@@ -133,6 +133,15 @@ pub enum ClientError {
         /// The longest allowed, in bytes.
         bytes_max: usize,
     },
+    /// No answer to a datagram came in time: it, or its answer, was lost.
+    #[error("no answer to the datagram within {timeout_ms} ms")]
+    Unanswered {
+        /// How long it was waited for, in milliseconds; a lost connection ends the wait.
+        timeout_ms: u64,
+    },
+    /// The client was opened without updates.
+    #[error("the client takes no updates; open it with updates_max above 0")]
+    NoUpdates,
     /// The datagram was not sent.
     #[error("the datagram was not sent: {reason}")]
     Datagram {

@@ -57,8 +57,9 @@ pub mod wire;
 pub use answer::{Ack, Answer, Path, Reject, Slot, State, Subscribed};
 pub use datagram::{DatagramReceiver, DatagramSender};
 pub use engine::{
-    Ask, ClientState, Completion, EngineAddress, EngineClient, EngineClientOptions, FoundRoute, IN_FLIGHT_LIMIT,
-    NodeState, Outcome, Pending, Read, Release, Reply, Request, RouteBetween,
+    Ask, ByDatagram, ClientState, Completion, Delivery, EngineAddress, EngineClient, EngineClientOptions, FoundRoute,
+    IN_FLIGHT_LIMIT, NodeNews, NodeState, Outcome, Pending, Read, Release, Reply, Request, RouteBetween, Subscribe,
+    Subscription, Unsubscribe,
 };
 pub use error::ClientError;
 pub use identity::ClientIdentity;

@@ -12,10 +12,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::datagram::{DatagramReceiver, DatagramSender};
 use crate::error::ClientError;
 use crate::identity::ClientIdentity;
+use crate::status::Status;
 use crate::stream::{StreamReceiver, StreamSender};
 use crate::trust::TrustAnchor;
 use crate::updates::UpdateReceiver;
-use crate::wire::{ALPN, VERSION, VERSION_UPDATES, put_hello};
+use crate::wire::{ALPN, VERSION, VERSION_LATEST, VERSION_UPDATES, put_hello};
 
 /// How long [`Session::wait_idle`] waits for the server to confirm the close before it gives up.
 const CLOSE_WAIT_MS: u64 = 1_000;
@@ -42,7 +43,8 @@ pub struct ClientOptions {
     /// Whether a client that comes back shows its ticket of the last connection instead of being shown the certificate
     /// again. Off for whoever measures whole handshakes.
     pub resumption: bool,
-    /// Whether sessions can be told of changes: they speak protocol version 2 then, which older servers refuse.
+    /// Whether sessions can be told of changes: they speak protocol version 3 then, or 2 where the server knows no more. A
+    /// server without subscriptions refuses both.
     pub updates: bool,
 }
 
@@ -67,7 +69,7 @@ pub struct Client {
     endpoint: Endpoint,
     server_name: Option<String>,
     connect_timeout_ms: u64,
-    version: u16,
+    updates: bool,
 }
 
 impl Client {
@@ -137,7 +139,7 @@ impl Client {
             endpoint,
             server_name: trust.server_name().map(str::to_owned),
             connect_timeout_ms: options.connect_timeout_ms,
-            version: if options.updates { VERSION_UPDATES } else { VERSION },
+            updates: options.updates,
         })
     }
 
@@ -149,12 +151,28 @@ impl Client {
     /// [`Lost`](ClientError::Lost), [`Protocol`](ClientError::Protocol), [`TooLong`](ClientError::TooLong) for the token.
     pub async fn open_session(&self, address: SocketAddr, token: Option<&[u8]>) -> Result<Session, ClientError> {
         let timeout = Duration::from_millis(self.connect_timeout_ms);
-        tokio::time::timeout(timeout, self.open_session_patiently(address, token))
+        let opening = async {
+            if !self.updates {
+                return self.open_session_patiently(address, token, VERSION).await;
+            }
+            match self.open_session_patiently(address, token, VERSION_LATEST).await {
+                Err(ClientError::Refused { status: Status::VERSION_UNSUPPORTED }) => {
+                    self.open_session_patiently(address, token, VERSION_UPDATES).await
+                }
+                opened => opened,
+            }
+        };
+        tokio::time::timeout(timeout, opening)
             .await
             .unwrap_or(Err(ClientError::ConnectTimeout { address, timeout_ms: self.connect_timeout_ms }))
     }
 
-    async fn open_session_patiently(&self, address: SocketAddr, token: Option<&[u8]>) -> Result<Session, ClientError> {
+    async fn open_session_patiently(
+        &self,
+        address: SocketAddr,
+        token: Option<&[u8]>,
+        version: u16,
+    ) -> Result<Session, ClientError> {
         let started = Instant::now();
         let ip_name = address.ip().to_string();
         let connecting = self
@@ -167,10 +185,10 @@ impl Client {
 
         let (mut send, receive) = connection.open_bi().await?;
         let mut hello = Vec::new();
-        put_hello(&mut hello, self.version, token.unwrap_or(&[]))?;
+        put_hello(&mut hello, version, token.unwrap_or(&[]))?;
         send.write_all(&hello).await?;
         let mut receiver = StreamReceiver::new(receive, 0);
-        let frame = receiver.welcome(self.version).await?;
+        let frame = receiver.welcome(version).await?;
         let welcome = Welcome {
             session: frame.session,
             streams_max: frame.streams_max,
@@ -188,7 +206,8 @@ impl Client {
         Ok(Session {
             endpoint: self.endpoint.clone(),
             connection,
-            updates: Some(updates).filter(|_| self.version >= VERSION_UPDATES),
+            updates: Some(updates).filter(|_| version >= VERSION_UPDATES),
+            version,
             welcome,
             first_stream: Some((sender, receiver)),
             datagrams: Some(datagrams),
@@ -233,6 +252,7 @@ pub struct Welcome {
 pub struct Session {
     endpoint: Endpoint,
     connection: quinn::Connection,
+    version: u16,
     welcome: Welcome,
     first_stream: Option<(StreamSender, StreamReceiver)>,
     datagrams: Option<(DatagramSender, DatagramReceiver)>,
@@ -245,6 +265,12 @@ impl Session {
     /// What the server said in WELCOME.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// The version of the protocol that both sides speak: 1, or with [`ClientOptions::updates`] 3, or 2 with a server that
+    /// knows no updates by datagram.
+    pub fn version(&self) -> u16 {
+        self.version
     }
 
     /// Time from the start of the connection to the end of the TLS handshake.

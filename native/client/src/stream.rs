@@ -8,7 +8,7 @@ use crate::error::ClientError;
 use crate::status::Status;
 use crate::wire::{
     CLIENT_FRAME_BYTES_MAX, Move, SERVER_FRAME_BYTES_MAX, put_close, put_move, put_read, put_release, put_route,
-    put_subscribe, put_unsubscribe,
+    put_subscribe, put_subscribe_latest, put_unsubscribe,
 };
 
 /// Most bytes that wait in a sender for a flush: about 700 small moves. Beyond that, QUIC's own flow control is the
@@ -91,6 +91,16 @@ impl StreamSender {
     /// [`ClientError::BufferFull`], or [`ClientError::TooLong`] for the nodes; nothing is queued then.
     pub fn queue_subscribe(&mut self, nodes: &[u32]) -> Result<u64, ClientError> {
         self.queue(|out, session, counter| put_subscribe(out, session, counter, nodes))
+    }
+
+    /// Queues a SUBSCRIBE_LATEST to nodes (1 to 64), as [`queue_subscribe`](StreamSender::queue_subscribe): their states come
+    /// as [`Answer::Latest`] by datagram. Only for sessions of [`version`](crate::Session::version) 3; others are closed
+    /// for it.
+    ///
+    /// # Errors
+    /// [`ClientError::BufferFull`], or [`ClientError::TooLong`] for the nodes; nothing is queued then.
+    pub fn queue_subscribe_latest(&mut self, nodes: &[u32]) -> Result<u64, ClientError> {
+        self.queue(|out, session, counter| put_subscribe_latest(out, session, counter, nodes))
     }
 
     /// Queues an UNSUBSCRIBE from nodes (at most 64; none: from all), answered by [`Answer::Subscribed`].

@@ -12,6 +12,8 @@ pub const ALPN: &[u8] = b"lodestone/1";
 pub const VERSION: u16 = 1;
 /// The version from which on there are updates.
 pub const VERSION_UPDATES: u16 = 2;
+/// The version from which on there are updates by datagram, and the states of a node have an order.
+pub const VERSION_LATEST: u16 = 3;
 /// Bytes of a frame header.
 pub const HEADER_BYTES: usize = 16;
 /// Bytes of the digest in a MOVE.
@@ -69,6 +71,10 @@ pub mod frame_type {
     pub const UNSUBSCRIBE: u8 = 0x32;
     /// What a node is now.
     pub const UPDATE: u8 = 0x38;
+    /// What a node is now, in a datagram.
+    pub const LATEST: u8 = 0x39;
+    /// Asks to be told of nodes by datagram.
+    pub const SUBSCRIBE_LATEST: u8 = 0x3a;
     /// The session ends.
     pub const CLOSE: u8 = 0x7e;
 }
@@ -192,6 +198,14 @@ pub fn put_route(out: &mut Vec<u8>, session: u32, counter: u64, source: u32, tar
 /// [`ClientError::TooLong`] for more than [`SUBSCRIBE_NODES_MAX`]; `out` is unchanged.
 pub fn put_subscribe(out: &mut Vec<u8>, session: u32, counter: u64, nodes: &[u32]) -> Result<(), ClientError> {
     put_nodes(out, frame_type::SUBSCRIBE, session, counter, nodes)
+}
+
+/// Appends SUBSCRIBE_LATEST to nodes, at least one.
+///
+/// # Errors
+/// [`ClientError::TooLong`] for more than [`SUBSCRIBE_NODES_MAX`]; `out` is unchanged.
+pub fn put_subscribe_latest(out: &mut Vec<u8>, session: u32, counter: u64, nodes: &[u32]) -> Result<(), ClientError> {
+    put_nodes(out, frame_type::SUBSCRIBE_LATEST, session, counter, nodes)
 }
 
 /// Appends UNSUBSCRIBE from nodes; from all where none is named.

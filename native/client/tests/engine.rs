@@ -44,6 +44,7 @@ async fn answers_until(receiver: &mut StreamReceiver, counter: u64) -> Vec<Strin
             Answer::Ack(ack) if ack.counter >= counter => return seen,
             Answer::Ack(_) => {}
             Answer::Reject(reject) => seen.push(format!("reject {} {}", reject.counter, reject.status.name())),
+            Answer::Latest(update) => seen.push(format!("latest {}", update.node)),
             Answer::Path(path) => {
                 seen.push(format!("path {:?} of {}", path.nodes().collect::<Vec<_>>(), path.distance))
             }

@@ -1,16 +1,19 @@
 //! Subscriptions and updates, with a real engine: what clients ask for, what the application decides, and a model of what
 //! every client must know in the end.
 
+#[path = "support/application.rs"]
+mod application;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use application::Application;
 use hmac::{Hmac, KeyInit, Mac};
 use lodestone_client::{
     Answer, Client, ClientError, ClientOptions, Session, Status, StreamReceiver, StreamSender, TrustAnchor,
     UpdateReceiver,
 };
-use lodestone_memory::rings::{ProcessIdentity, Producer, Registration, RejectionReader};
 use lodestone_runtime::{CounterId, Engine, LocalKind, LocalMove};
 use sha2::Sha256;
 
@@ -108,45 +111,6 @@ fn release(engine: &Engine, node: u32) -> bool {
 /// Goes back, out of a task.
 fn roll_back(engine: &Engine, revision: u64) -> Result<(), lodestone_runtime::EngineError> {
     tokio::task::block_in_place(|| engine.rollback(revision).map(|_| ()))
-}
-
-/// The application's end: commands through shared memory.
-struct Application<'engine> {
-    engine: &'engine Engine,
-    producer: Producer,
-    refusals: RejectionReader,
-}
-
-impl<'engine> Application<'engine> {
-    fn new(engine: &'engine Engine) -> Application<'engine> {
-        let process = ProcessIdentity::own().unwrap();
-        let registration = Registration { process, tenant: 0, lane: true, unix_ms: 1 };
-        let producer = engine.bridge().register(&registration).unwrap();
-        Application { engine, producer, refusals: RejectionReader::default() }
-    }
-
-    /// Sends one decision and waits for what becomes of it.
-    fn decide(&mut self, kind: u8, session: u32, nodes: &[u32]) -> Result<(), (u16, u32)> {
-        let words: Vec<u32> = [session, 0].iter().chain(nodes).copied().collect();
-        self.send(kind, &words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
-    }
-
-    fn send(&mut self, kind: u8, body: &[u8]) -> Result<(), (u16, u32)> {
-        let counter = self.producer.send(kind, body).unwrap();
-        let answers = self.engine.bridge().producers().answers(self.producer.entry());
-        let begun = Instant::now();
-        while answers.decided() < counter {
-            assert!(begun.elapsed() < WATCHDOG, "stands still");
-            std::thread::yield_now();
-        }
-        match answers.next_rejection(&mut self.refusals) {
-            None => Ok(()),
-            Some(refusal) => {
-                assert_eq!(refusal.counter, counter);
-                Err((refusal.status, refusal.node))
-            }
-        }
-    }
 }
 
 fn token(node_first: u32, node_last: u32) -> Vec<u8> {

@@ -56,6 +56,7 @@ async fn pipelined_frames_are_answered_in_any_pieces() {
                 Answer::Path(path) => format!("path {} ends {:?}", path.nodes().len(), path.nodes().last()),
                 Answer::State(state) => format!("state of {}", state.slot.source()),
                 Answer::Subscribed(subscribed) => format!("subscribed to {}", subscribed.subscriptions),
+                Answer::Latest(update) => format!("latest of {}", update.node),
                 Answer::Close { .. } => "close".to_owned(),
             });
         }

@@ -215,8 +215,11 @@ impl Reader {
                     problem(path, format!("found {}; allowed is a folder that exists", folder.display()))
                 }
             }
-            Shape::File if matches!(&node.value, Value::Scalar { text, .. } if text.is_empty()) => self.put(path, ""),
+            Shape::File | Shape::Record if matches!(&node.value, Value::Scalar { text, .. } if text.is_empty()) => {
+                self.put(path, "")
+            }
             Shape::File => self.file(path, node),
+            Shape::Record => self.record(path, node),
             Shape::Certificate => self.certificate(path, node),
             Shape::Auth => self.auth(path, node),
         }
@@ -311,6 +314,16 @@ impl Reader {
             return problem(path, "allowed is a file that exists and can be read");
         }
         Ok(())
+    }
+
+    fn record(&mut self, path: &str, node: &Node) -> Result<(), Problem> {
+        let allowed = "a file in a folder that exists, or \"\" for none";
+        self.path(path, node, allowed)?;
+        let file = self.values.get(path).map(PathBuf::from).unwrap_or_default();
+        if file.parent().is_some_and(Path::is_dir) && !file.is_dir() {
+            return Ok(());
+        }
+        problem(path, format!("found {}; allowed is {allowed}", file.display()))
     }
 
     fn auth(&mut self, path: &str, node: &Node) -> Result<(), Problem> {

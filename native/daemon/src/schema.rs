@@ -22,6 +22,8 @@ pub(crate) enum Shape {
     Folder,
     /// The path of a file, relative to the file, or nothing.
     File,
+    /// The path of a file that is made, relative to the file, or nothing.
+    Record,
     /// `self_signed`, or a block with the names of two files.
     Certificate,
     /// `none`, or a block with a list of keys.
@@ -72,6 +74,7 @@ fn shape_of(path: &str, value: &Node) -> Shape {
         ("transport.certificate", _) => Shape::Certificate,
         ("transport.client_ca_file", _) => Shape::File,
         ("transport.auth", _) => Shape::Auth,
+        ("transport.revocations_file", _) => Shape::Record,
         ("runtime.shared_region_directory", _) => Shape::Folder,
         (_, Value::Scalar { kind, .. }) => Shape::Scalar(*kind),
         (_, Value::Sequence(_)) => Shape::Numbers,
@@ -99,6 +102,7 @@ mod tests {
             ("transport.client_certificates", Shape::Scalar(Kind::Text)),
             ("transport.client_ca_file", Shape::File),
             ("transport.auth", Shape::Auth),
+            ("transport.revocations_file", Shape::Record),
             ("ci_native_integration", Shape::Scalar(Kind::Flag)),
         ] {
             assert_eq!(schema.shape(path), Some(shape), "{path}");

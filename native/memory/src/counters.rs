@@ -144,6 +144,8 @@ counter_ids! {
     DatagramsShed = 60 "datagrams_shed",
     /// Sessions that were told of the server's end with everything accepted answered.
     SessionsDrained = 61 "sessions_drained",
+    /// Times that a session's next stream waited because it begins more than it may.
+    StreamsThrottled = 62 "streams_throttled",
 }
 
 /// A handle on the counters; `Copy`, usable from any thread.

@@ -24,6 +24,7 @@ pub mod rings;
 pub mod simd;
 pub mod slots;
 pub mod status;
+pub mod steer;
 pub mod watched;
 
 mod heap;

@@ -2,9 +2,9 @@
 //!
 //! A Java reader holds plain addresses. So closing an engine never unmaps: [`retire`] puts fresh zero pages in the
 //! same place, which gives the physical memory back and lets a late reader find zeros instead of a fault. What is lost
-//! is address space alone, of which a process has 128 TiB.
+//! is address space alone, of which a process has 128 TiB. Of mappings it may have 65,530: so places are whole large pages,
+//! as the kernel would align them, and those that were given back lie side by side and are one mapping to it.
 
-use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
@@ -14,6 +14,9 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 /// Bytes of the smallest page of memory here; mappings are rounded up to it.
 pub(crate) const MEMORY_PAGE_BYTES: usize = 4096;
+
+/// Bytes of a large page, to which the kernel aligns mappings that are larger.
+const PLACE_BYTES: usize = 2 << 20;
 
 /// A range of this process's address space; `Copy`, since it is never unmapped.
 #[derive(Clone, Copy)]
@@ -36,23 +39,29 @@ impl Mapping {
     /// Maps `bytes` of zeroed memory that no other process sees.
     pub(crate) fn anonymous(bytes: usize, touch: bool) -> io::Result<Mapping> {
         let bytes = round_up(bytes)?;
-        let flags = MapFlags::PRIVATE | if touch { MapFlags::POPULATE } else { MapFlags::empty() };
-        // SAFETY: a null address lets the kernel choose a range that nothing else uses.
-        let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, read_write(), flags) }?;
-        Mapping::from_base(base, bytes)
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED | if touch { MapFlags::POPULATE } else { MapFlags::empty() };
+        let mapping = Mapping::place(bytes)?;
+        // SAFETY: the range is the place just taken, which nothing else uses.
+        unsafe { rustix::mm::mmap_anonymous(mapping.base.as_ptr().cast(), bytes, read_write(), flags) }?;
+        Ok(mapping)
     }
 
     /// Maps the first `bytes` of the file, shared with every process that maps it.
     pub(crate) fn shared(file: &File, bytes: usize, touch: bool) -> io::Result<Mapping> {
         let bytes = round_up(bytes)?;
-        let flags = MapFlags::SHARED | if touch { MapFlags::POPULATE } else { MapFlags::empty() };
-        // SAFETY: a null address lets the kernel choose a range that nothing else uses; the file's blocks were
-        // allocated by the caller, so that no access can fail for want of space.
-        let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes, read_write(), flags, file, 0) }?;
-        Mapping::from_base(base, bytes)
+        let flags = MapFlags::SHARED | MapFlags::FIXED | if touch { MapFlags::POPULATE } else { MapFlags::empty() };
+        let mapping = Mapping::place(bytes)?;
+        // SAFETY: the range is the place just taken, which nothing else uses; the file's blocks were allocated by the
+        // caller, so that no access can fail for want of space.
+        unsafe { rustix::mm::mmap(mapping.base.as_ptr().cast(), bytes, read_write(), flags, file, 0) }?;
+        Ok(mapping)
     }
 
-    fn from_base(base: *mut c_void, bytes: usize) -> io::Result<Mapping> {
+    /// Takes addresses for `bytes`, and no memory. What fails later leaves them taken: they are nothing but addresses.
+    fn place(bytes: usize) -> io::Result<Mapping> {
+        let (place, flags) = (place_bytes(bytes)?, MapFlags::PRIVATE | MapFlags::NORESERVE);
+        // SAFETY: a null address lets the kernel choose a range that nothing else uses.
+        let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), place, ProtFlags::empty(), flags) }?;
         let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::other("the kernel mapped address zero"))?;
         Ok(Mapping { base, bytes })
     }
@@ -93,21 +102,29 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<AtomicU32>(), count) }
     }
 
-    /// Replaces the memory by fresh zero pages at the same address.
+    /// Replaces the memory by fresh zero pages at the same address, to the end of its place.
     pub(crate) fn retire(self) -> io::Result<()> {
         let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-        let base = self.base.as_ptr().cast();
-        // SAFETY: the range is exactly one that this type mapped and nothing else lives in it; whoever still holds
+        let (base, bytes) = (self.base.as_ptr().cast(), place_bytes(self.bytes)?);
+        // SAFETY: the range is exactly a place that this type took and nothing else lives in it; whoever still holds
         // words of it reads zeros from now on, which atomics allow.
-        unsafe { rustix::mm::mmap_anonymous(base, self.bytes, read_write(), flags) }?;
+        unsafe { rustix::mm::mmap_anonymous(base, bytes, read_write(), flags) }?;
         Ok(())
     }
 }
 
 fn round_up(bytes: usize) -> io::Result<usize> {
+    whole(bytes, MEMORY_PAGE_BYTES)
+}
+
+fn place_bytes(bytes: usize) -> io::Result<usize> {
+    whole(bytes, PLACE_BYTES)
+}
+
+fn whole(bytes: usize, page: usize) -> io::Result<usize> {
     bytes
         .max(1)
-        .checked_next_multiple_of(MEMORY_PAGE_BYTES)
+        .checked_next_multiple_of(page)
         .ok_or_else(|| io::Error::other("the region is larger than the address space"))
 }
 
@@ -125,6 +142,19 @@ mod tests {
         mapping.retire().unwrap();
         assert_eq!(words[99].load(Ordering::Relaxed), 0);
         words[99].store(8, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn thousands_of_retired_mappings_are_few_to_the_kernel() {
+        let count = || std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
+        let (before, bytes, file) = (count(), (3 << 20) + 4096, tempfile::tempfile().unwrap());
+        file.set_len(bytes as u64).unwrap();
+        for _ in 0..1_000 {
+            Mapping::shared(&file, bytes, false).unwrap().retire().unwrap();
+            Mapping::anonymous(bytes, false).unwrap().retire().unwrap();
+        }
+        // Other tests of this process map memory of their own meanwhile.
+        assert!(count() < before + 500, "{before} before, {} now", count());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum RecordKind {
     Read,
     /// The session `argument` wants to be told of the nodes in the packet, u32 each.
     Subscribe,
+    /// As `Subscribe`, by datagrams.
+    SubscribeLatest,
     /// The session `argument` wants to be told of the nodes in the packet no more; of none where there is no node.
     Unsubscribe,
     /// The application decides what the session `argument` is told: `node` is the command's type, the packet its body.
@@ -237,6 +239,12 @@ impl Page {
         Ok(())
     }
 
+    /// Whether a packet of so many bytes could be pushed.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let body = self.body();
+        body.heads.len() < PAGE_RECORDS_MAX && body.bump.chunk_capacity() >= bytes
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.body().heads.len()
@@ -301,6 +309,7 @@ mod tests {
             for index in 0..PAGE_RECORDS_MAX {
                 page.push(head(index as u64), &[round; 64]).unwrap();
             }
+            assert!(!page.has_room(0));
             assert_eq!(page.push(head(0), &[]), Err(PageFull));
             for index in 0..PAGE_RECORDS_MAX {
                 assert_eq!(page.record(index).head.counter, index as u64);
@@ -314,7 +323,12 @@ mod tests {
     fn a_page_never_grows_beyond_its_bytes() {
         let pool = PagePool::new(1, false).unwrap();
         let mut page = pool.try_take().unwrap();
-        let pushed = (0..PAGE_RECORDS_MAX).take_while(|_| page.push(head(0), &[7; 256]).is_ok()).count();
+        let mut push = |_: &usize| {
+            let has_room = page.has_room(256);
+            assert_eq!(page.push(head(0), &[7; 256]).is_ok(), has_room);
+            has_room
+        };
+        let pushed = (0..PAGE_RECORDS_MAX).take_while(&mut push).count();
         assert!((60..=66).contains(&pushed), "{pushed} packets of 256 bytes in 16 KiB");
         assert_eq!(page.len(), pushed);
     }

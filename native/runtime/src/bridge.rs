@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use arrayvec::ArrayVec;
 use lodestone_memory::log::LogLimit;
@@ -227,7 +226,7 @@ impl Filling<'_> {
     fn send(&mut self) {
         if let Some(page) = self.page.take() {
             let sink: Arc<dyn AnswerSink> = Arc::clone(self.sink) as Arc<dyn AnswerSink>;
-            self.inbox.push(Batch { page, sink, entered: Instant::now() });
+            self.inbox.push(Batch::of_one(page, sink));
         }
     }
 

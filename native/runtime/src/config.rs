@@ -61,7 +61,10 @@ const INLINE_BUDGET_MAX: u64 = 1_000_000;
 /// An effective configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Network threads where `sockets` does not say; 0: by the number of cores.
     pub(crate) worker_threads: usize,
+    /// UDP sockets, a thread each; 0: as many as there are network threads.
+    pub(crate) sockets: usize,
     pub(crate) max_blocking_threads: usize,
     pub(crate) thread_name: String,
     pub(crate) pin_cores: Vec<usize>,
@@ -105,6 +108,9 @@ pub struct Config {
 /// Most bytes of labels of watched sources: 16 watches of as many nodes as there may be.
 const WATCHED_BYTES_MAX: u64 = 16 << 30;
 
+/// Most UDP sockets on one address.
+pub(crate) const SOCKETS_MAX: usize = lodestone_memory::steer::SOCKETS_MAX;
+
 /// Keys that Java honours; the data plane knows them so as to refuse only what nobody knows.
 const JAVA_KEYS: [&str; 5] = [
     "monitoring.heap_profile_interval",
@@ -114,7 +120,7 @@ const JAVA_KEYS: [&str; 5] = [
     "ci_native_integration",
 ];
 
-fn wrong(key: &str, text: impl Display) -> EngineError {
+pub(crate) fn wrong(key: &str, text: impl Display) -> EngineError {
     EngineError::Config { key: key.to_owned(), text: text.to_string() }
 }
 
@@ -193,6 +199,7 @@ impl Config {
         let nodes_max = lines.number("graph.nodes_max", 1_000_000, 2..=NODES_MAX)?;
         let config = Config {
             worker_threads: lines.number("runtime.worker_threads", 0, 0..=256)?,
+            sockets: lines.number("transport.sockets", 0, 0..=SOCKETS_MAX)?,
             max_blocking_threads: lines.number("runtime.max_blocking_threads", 4, 1..=512)?,
             thread_name: thread_name(&mut lines)?,
             pin_cores: pin_cores(&mut lines)?,

@@ -30,6 +30,7 @@ use crate::finder::{AfterRollback, Finder};
 use crate::interest::{Interest, make_fanout};
 use crate::local::{LocalDecision, LocalDoor, LocalMove};
 use crate::log::{Logs, tell_opened};
+use crate::loops::Loops;
 use crate::pathfinder_thread::{Intake, PathfinderThread};
 use crate::threads::{check_cores, random_salt, spawn};
 use crate::watching::Watching;
@@ -91,7 +92,7 @@ pub struct Engine {
 
 /// What close takes apart, in this order.
 struct Parts {
-    tokio: tokio::runtime::Runtime,
+    loops: Loops,
     writer: JoinHandle<()>,
     pathfinder: Option<JoinHandle<()>>,
     routes_ending: Arc<AtomicBool>,
@@ -139,7 +140,7 @@ impl Engine {
         let fanout = make_fanout(config, &region)?;
         let threads = start_threads(config, &mut region, logs, ingress, control_receiver, &server, &fanout)?;
         let started = start_server(config, &region, logs, ingress_sender, &control, fanout);
-        let (tokio, listening) = match started {
+        let (loops, listening) = match started {
             Ok(started) => started,
             Err(error) => {
                 let _ = control.try_send(Control::Stop);
@@ -167,7 +168,7 @@ impl Engine {
             control,
             door,
             server,
-            parts: Mutex::new(Some(Parts { tokio, writer, pathfinder, routes_ending, region })),
+            parts: Mutex::new(Some(Parts { loops, writer, pathfinder, routes_ending, region })),
             closed: AtomicBool::new(false),
         })
     }
@@ -276,15 +277,15 @@ impl Engine {
     }
 
     fn take_apart(&self, parts: Parts) {
-        let Parts { tokio, writer, pathfinder, routes_ending, region } = parts;
+        let Parts { loops, writer, pathfinder, routes_ending, region } = parts;
         tracing::info!(revision = self.header.revision(), "closing");
         if region.header().state() != Some(EngineState::Poisoned) {
             region.header().set_state(EngineState::Closing);
         }
         if let Some(server) = self.server.get() {
-            tokio.block_on(server.shutdown(SHUTDOWN_TIMEOUT_MS));
+            loops.first().block_on(server.shutdown(SHUTDOWN_TIMEOUT_MS));
         }
-        tokio.shutdown_timeout(Duration::from_millis(SHUTDOWN_TIMEOUT_MS));
+        loops.end();
         // No stream is left; a thread that still waits for a route is told that the engine is closed.
         routes_ending.store(true, Ordering::Relaxed);
         // A poisoned engine's thread is gone, and its queue with it.
@@ -494,19 +495,8 @@ fn start_server(
     ingress: mpsc::Sender<lodestone_transport::Batch>,
     control: &mpsc::Sender<Control>,
     fanout: Fanout,
-) -> Result<(tokio::runtime::Runtime, Server), EngineError> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if config.worker_threads > 0 {
-        builder.worker_threads(config.worker_threads);
-    }
-    builder.max_blocking_threads(config.max_blocking_threads).thread_name(format!("{}-io", config.thread_name));
-    let of_workers = logs.clone();
-    let tokio = builder
-        .on_thread_start(move || of_workers.enter())
-        .on_thread_stop(Logs::leave)
-        .enable_all()
-        .build()
-        .map_err(|error| EngineError::Io(format!("cannot start the network threads: {error}")))?;
+) -> Result<(Loops, Server), EngineError> {
+    let loops = Loops::start(config, region.header(), logs)?;
     let pages = PagePool::new(config.bump_bytes, config.preallocate)
         .ok_or_else(|| no_memory("the bump arena (arena.bump_mib)"))?;
     let transport = TransportConfig {
@@ -532,9 +522,8 @@ fn start_server(
         }
     });
     let revision = Arc::new(move || header.revision());
-    let handle = tokio.handle().clone();
-    let server = Server::start(transport, &handle, pages, ingress, revision, counters, histograms, events)?;
-    Ok((tokio, server))
+    let server = Server::start(transport, loops.handles(), pages, ingress, revision, counters, histograms, events)?;
+    Ok((loops, server))
 }
 
 fn describe(config: &Config, region: &Region, server: &Server) -> Description {

@@ -93,6 +93,7 @@ impl From<TransportError> for EngineError {
         match error {
             TransportError::Bind { .. } => EngineError::Bind(text),
             TransportError::Auth { .. } => EngineError::Config { key: "transport.auth".to_owned(), text },
+            TransportError::RevocationsFile { .. } => EngineError::Io(text),
             _ => EngineError::Certificate(text),
         }
     }

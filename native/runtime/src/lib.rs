@@ -34,6 +34,7 @@ mod load;
 mod load_source;
 mod local;
 mod log;
+mod loops;
 mod pathfinder_thread;
 mod poison;
 mod routes;

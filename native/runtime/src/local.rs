@@ -173,7 +173,7 @@ impl LocalDoor {
             {
                 rest.next();
             }
-            let batch = Batch { page, sink: Arc::clone(&watched), entered: Instant::now() };
+            let batch = Batch::of_one(page, Arc::clone(&watched));
             self.send(batch, deadline)?;
         }
         drop(watched);

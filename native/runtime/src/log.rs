@@ -4,14 +4,14 @@
 //! threads and while a call on the engine runs, so that several engines in one process do not mix. A record is made on the
 //! stack and written without a lock, a wait or an allocation, whatever thread it comes from. Spans are not kept.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::fmt::{self, Write};
 use std::thread;
 use std::time::Duration;
 
 use lodestone_memory::log::{LOG_THREAD_BYTES, LogLevel, LogRecord, LogRing, LogText};
 use lodestone_memory::{CounterId, Counters, Region};
-use tracing::dispatcher::{DefaultGuard, Dispatch, set_default, with_default};
+use tracing::dispatcher::{Dispatch, with_default};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -36,7 +36,6 @@ const HELD_BACK: &str = "held_back";
 
 thread_local! {
     static THREAD: OnceCell<(u32, LogText<LOG_THREAD_BYTES>)> = const { OnceCell::new() };
-    static GUARD: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
 }
 
 /// Where the records of one engine go; cheap to clone.
@@ -59,16 +58,6 @@ impl Logs {
     /// Runs something whose records are this engine's.
     pub(crate) fn within<T>(&self, body: impl FnOnce() -> T) -> T {
         with_default(&self.dispatch, body)
-    }
-
-    /// All records of this thread are this engine's from now on, until [`Logs::leave`].
-    pub(crate) fn enter(&self) {
-        GUARD.set(Some(set_default(&self.dispatch)));
-    }
-
-    /// The end of [`Logs::enter`].
-    pub(crate) fn leave() {
-        drop(GUARD.take());
     }
 
     pub(crate) fn ring(&self) -> LogRing {

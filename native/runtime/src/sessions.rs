@@ -1,7 +1,7 @@
 //! Who is connected, who may connect, and what the server shows them: calls that any thread may make on an engine.
 
 use lodestone_memory::Status;
-use lodestone_transport::{Server, SessionInfo};
+use lodestone_transport::{RevokeError, Server, SessionInfo};
 
 use crate::config::Config;
 use crate::engine::Engine;
@@ -27,11 +27,12 @@ impl Engine {
     /// Refuses the token with this nonce from now on and closes the sessions opened with it.
     ///
     /// # Errors
-    /// [`EngineError::Closed`]; [`EngineError::Memory`] when 262,144 tokens are revoked already.
+    /// [`EngineError::Closed`]; [`EngineError::Memory`] when 262,144 tokens are revoked already; [`EngineError::Io`] when the token
+    /// is refused, but could not be put into `transport.revocations_file`.
     pub fn revoke_token(&self, nonce: u64) -> Result<(), EngineError> {
         self.check_open()?;
-        let revoked = self.server().is_none_or(|server| self.logs().within(|| server.revoke_token(nonce)));
-        if revoked { Ok(()) } else { Err(revocations_full()) }
+        let server = self.server().ok_or(EngineError::Closed)?;
+        self.logs().within(|| server.revoke_token(nonce)).map_err(not_revoked)
     }
 
     /// The certificate that clients meet now: its chain as PEM, and SHA-256 of its leaf (DER).
@@ -62,8 +63,7 @@ impl Engine {
     pub fn revoke_session(&self, session: u32) -> Result<(), EngineError> {
         self.check_open()?;
         match self.server().and_then(|server| self.logs().within(|| server.revoke_session(session))) {
-            Some(true) => Ok(()),
-            Some(false) => Err(revocations_full()),
+            Some(revoked) => revoked.map_err(not_revoked),
             None => Err(no_session(session)),
         }
     }
@@ -73,6 +73,9 @@ fn no_session(session: u32) -> EngineError {
     EngineError::InvalidArgument(format!("there is no session {session}; it may have ended already"))
 }
 
-fn revocations_full() -> EngineError {
-    EngineError::Memory("262,144 tokens are revoked already: replace the key instead".to_owned())
+fn not_revoked(error: RevokeError) -> EngineError {
+    match error {
+        RevokeError::Full => EngineError::Memory(error.to_string()),
+        RevokeError::NotWritten { .. } => EngineError::Io(error.to_string()),
+    }
 }

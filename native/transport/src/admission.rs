@@ -9,14 +9,15 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::connection;
+use crate::dock::Noted;
 use crate::limits::{Addresses, OverLimit};
 use crate::overload::{newcomers_enter, newcomers_wait};
 use crate::plane::Plane;
-use crate::quic::{Acceptor, Attempt, Connection, Verdict};
+use crate::quic::{Acceptor, Attempt, Connection, Turns, Verdict};
 use crate::session::now_unix_ms;
 
 /// Between two handshakes that begin while packets come faster than they are handled: a hundred a second.
-const OVERLOADED_INTERVAL_NS: u64 = 10_000_000;
+pub(crate) const OVERLOADED_INTERVAL_NS: u64 = 10_000_000;
 
 /// The table of addresses, for the driver that lets connections in and the sessions that end.
 pub(crate) struct AddressGate {
@@ -49,8 +50,8 @@ impl AddressGate {
     }
 }
 
-/// What a connection holds while it lasts: its place among all and its count among those of its address. Given back
-/// when it is dropped.
+/// What a connection holds until nothing of it is left, which is up to three seconds after its end: its place among all
+/// and its count among those of its address. Given back when it is dropped.
 pub(crate) struct Place {
     plane: Arc<Plane>,
     address: SocketAddr,
@@ -62,6 +63,14 @@ impl Drop for Place {
         self.plane.address_gate.leave(self.address);
     }
 }
+
+/// Held by the tasks of a connection: the server's end waits until all are dropped.
+pub(crate) struct Running {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What comes back with an accepted connection.
+type Ticket = (Running, Handshake);
 
 /// A handshake under way, counted until it is dropped.
 pub(crate) struct Handshake(Arc<Plane>);
@@ -91,6 +100,17 @@ pub(crate) struct Doorkeeper {
     pub(crate) handshakes_max: u64,
     /// While packets come faster than they are handled: when the next handshake may begin.
     pub(crate) overloaded_next_ns: u64,
+    /// Nanoseconds from one of those to the next.
+    pub(crate) overloaded_interval_ns: u64,
+    /// Used again in every round.
+    pub(crate) noted: Vec<Noted>,
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl Drop for Doorkeeper {
+    fn drop(&mut self) {
+        self.plane.dock.close();
+    }
 }
 
 impl Doorkeeper {
@@ -99,12 +119,12 @@ impl Doorkeeper {
         let now_ns = self.plane.now_ns();
         let may = now_ns >= self.overloaded_next_ns;
         if may {
-            self.overloaded_next_ns = now_ns + OVERLOADED_INTERVAL_NS;
+            self.overloaded_next_ns = now_ns + self.overloaded_interval_ns;
         }
         may
     }
 
-    fn enter(&self, address: SocketAddr) -> Verdict<(Place, Handshake)> {
+    fn enter(&self, address: SocketAddr) -> Verdict<Place, Ticket> {
         let plane = &self.plane;
         let Ok(permit) = Arc::clone(&plane.places).try_acquire_owned() else {
             plane.counters.add(CounterId::ConnectionsRefused, 1);
@@ -118,15 +138,22 @@ impl Doorkeeper {
             plane.counters.add(CounterId::ConnectionsLimited, 1);
             return Verdict::Refuse;
         }
+        let Ok(running) = Arc::clone(&plane.running).try_acquire_owned() else {
+            // Its tasks go on for a moment after a connection is forgotten.
+            plane.address_gate.leave(address);
+            plane.counters.add(CounterId::ConnectionsRefused, 1);
+            return Verdict::Refuse;
+        };
         let place = Place { plane: Arc::clone(plane), address, _permit: permit };
-        Verdict::Accept((place, Handshake::begin(plane)))
+        Verdict::Accept(place, (Running { _permit: running }, Handshake::begin(plane)))
     }
 }
 
 impl Acceptor for Doorkeeper {
-    type Ticket = (Place, Handshake);
+    type Place = Place;
+    type Ticket = Ticket;
 
-    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket> {
+    fn judge(&mut self, attempt: Attempt) -> Verdict<Place, Ticket> {
         let plane = Arc::clone(&self.plane);
         let under_way = plane.handshakes.load(Ordering::Relaxed);
         let shed = || {
@@ -153,11 +180,16 @@ impl Acceptor for Doorkeeper {
         self.enter(attempt.address)
     }
 
-    fn accepted(&mut self, connection: Connection, (place, handshake): Self::Ticket) {
-        self.runtime.spawn(connection::run(Arc::clone(&self.plane), connection, place, handshake));
+    fn accepted(&mut self, connection: Connection, (running, handshake): Ticket) {
+        self.runtime.spawn(connection::run(Arc::clone(&self.plane), connection, running, handshake));
     }
 
-    fn failed(&mut self, _ticket: Self::Ticket) {
+    fn failed(&mut self, _ticket: Ticket) {
         self.plane.counters.add(CounterId::HandshakesFailed, 1);
+    }
+
+    fn round(&mut self, turns: &mut Turns) {
+        self.plane.dock.flush();
+        self.plane.dock.deliver(&mut self.noted, &mut self.buffer, turns);
     }
 }

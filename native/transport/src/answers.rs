@@ -6,18 +6,20 @@
 //! that revisions rise on the stream and only a rollback lowers them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use lodestone_memory::Status;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use crate::dock::{Dock, Noted};
 use crate::frame::{
     ACK_FRAME_BYTES, FrameKind, PATH_FRAME_BYTES_MAX, REJECT_FRAME_BYTES, STATE_FRAME_BYTES, put_ack, put_path,
     put_reject, put_state, put_subscribed,
 };
+use crate::quic::{Pen, Turns};
 use crate::sink::{AnswerSink, Decision, PathAnswer};
 
 /// Largest answer to a MOVE or RELEASE: a REJECT and the ACK that covers it.
@@ -32,7 +34,9 @@ fn answer_bytes(kind: FrameKind) -> usize {
     match kind {
         FrameKind::Move | FrameKind::Release => DECISION_BYTES,
         // Their answers are short; one size for all questions but ROUTE keeps the account simple.
-        FrameKind::Read | FrameKind::Subscribe | FrameKind::Unsubscribe => STATE_FRAME_BYTES,
+        FrameKind::Read | FrameKind::Subscribe | FrameKind::SubscribeLatest | FrameKind::Unsubscribe => {
+            STATE_FRAME_BYTES
+        }
         FrameKind::Route => PATH_FRAME_BYTES_MAX,
         FrameKind::Hello | FrameKind::Close => 0,
     }
@@ -51,6 +55,8 @@ pub(crate) struct AnswerLimits {
     pub(crate) routes: Arc<Semaphore>,
     /// Number of rollbacks so far. Written by the engine thread before anything later is decided.
     pub(crate) rollbacks: Arc<AtomicU64>,
+    /// Where the loop takes answers.
+    pub(crate) dock: Arc<Dock>,
 }
 
 /// What the writer is to do next.
@@ -102,6 +108,12 @@ struct Owed {
     closing_in_order: bool,
     /// The writer has ended: whatever comes is dropped.
     muted: bool,
+    /// The writer waits for work: until it is woken the loop may write in its place.
+    writer_waits: bool,
+    /// The loop is writing.
+    loop_writes: bool,
+    /// Noted at the dock, and the loop has not come yet.
+    noted: bool,
 }
 
 impl Owed {
@@ -147,20 +159,30 @@ pub(crate) struct StreamAnswers {
     writer_wake: Notify,
     reader_wake: Notify,
     ended: Notify,
+    /// What the loop writes with.
+    pen: OnceLock<(Pen, Arc<AtomicBool>)>,
+    me: Weak<StreamAnswers>,
 }
 
 impl StreamAnswers {
     /// `first` are frames to be sent before any answer (WELCOME).
-    pub(crate) fn new(session: u32, limits: AnswerLimits, first: Vec<u8>) -> StreamAnswers {
+    pub(crate) fn new(session: u32, limits: AnswerLimits, first: Vec<u8>) -> Arc<StreamAnswers> {
         let owed = Owed { out_frames: u64::from(!first.is_empty()), out: first, ..Owed::default() };
-        StreamAnswers {
+        Arc::new_cyclic(|me| StreamAnswers {
             session,
             limits,
             owed: Mutex::new(owed),
             writer_wake: Notify::new(),
             reader_wake: Notify::new(),
             ended: Notify::new(),
-        }
+            pen: OnceLock::new(),
+            me: Weak::clone(me),
+        })
+    }
+
+    /// Lets the loop write answers itself while the writer waits, until the session is `silenced`. The first call counts.
+    pub(crate) fn let_loop_write(&self, pen: Pen, silenced: Arc<AtomicBool>) {
+        let _ = self.pen.set((pen, silenced));
     }
 
     fn owed(&self) -> MutexGuard<'_, Owed> {
@@ -181,6 +203,33 @@ impl StreamAnswers {
         owed.decisions_in_flight += usize::from(matches!(kind, FrameKind::Move | FrameKind::Release));
         owed.admitted_highest = counter;
         true
+    }
+
+    /// The same for MOVEs and RELEASEs that follow each other, of which `counter` is the first: reserves for so many of
+    /// them as there is room for, at most `most`, and says for how many. What is not used is given back with
+    /// [`StreamAnswers::return_moves`].
+    pub(crate) fn try_admit_moves(&self, counter: u64, most: usize) -> usize {
+        let mut owed = self.owed();
+        let room = self.limits.buffer_bytes.saturating_sub(owed.used_bytes()) / DECISION_BYTES;
+        let count = if owed.muted { most } else { room.min(most) };
+        if count == 0 {
+            owed.reader_waits = true;
+            return 0;
+        }
+        owed.reserved_bytes += count * DECISION_BYTES;
+        owed.frames_in_flight += count;
+        owed.decisions_in_flight += count;
+        owed.admitted_highest = counter + count as u64 - 1;
+        count
+    }
+
+    /// Gives back what was reserved for moves that did not come; `counter` is that of the last frame that did.
+    pub(crate) fn return_moves(&self, count: usize, counter: u64) {
+        let mut owed = self.owed();
+        owed.reserved_bytes = owed.reserved_bytes.saturating_sub(count * DECISION_BYTES);
+        owed.frames_in_flight = owed.frames_in_flight.saturating_sub(count);
+        owed.decisions_in_flight = owed.decisions_in_flight.saturating_sub(count);
+        owed.admitted_highest = counter;
     }
 
     /// Waits until there is room for the answers of a frame and reserves it.
@@ -284,8 +333,14 @@ impl StreamAnswers {
     /// Hands the writer its next work; bytes go into `buffer`, which must be empty and is exchanged for the full one.
     pub(crate) fn take(&self, buffer: &mut Vec<u8>) -> Work {
         let mut owed = self.owed();
+        owed.writer_waits = false;
         if owed.muted {
             return Work::Stop;
+        }
+        if owed.loop_writes {
+            // It wakes the writer afterwards.
+            owed.writer_waits = true;
+            return Work::Wait;
         }
         owed.settle(self.session);
         if !owed.out.is_empty() {
@@ -308,7 +363,58 @@ impl StreamAnswers {
         if buffer.capacity() > IDLE_BUFFER_BYTES {
             *buffer = Vec::new();
         }
+        owed.writer_waits = true;
         Work::Wait
+    }
+
+    /// The loop has come: it writes what is there if the writer waits, and leaves everything else to the writer. Returns
+    /// the number of frames sent.
+    pub(crate) fn carry_on(&self, buffer: &mut Vec<u8>, turns: &mut Turns) -> u64 {
+        let mut owed = self.owed();
+        owed.noted = false;
+        let pen = self.pen.get().filter(|(_, silenced)| !silenced.load(Ordering::Acquire));
+        let Some((pen, _)) = pen.filter(|_| owed.writer_waits && !owed.muted && !owed.loop_writes) else {
+            drop(owed);
+            self.writer_wake.notify_one();
+            return 0;
+        };
+        owed.settle(self.session);
+        if owed.out.is_empty() {
+            drop(owed);
+            return self.written(&[], 0, 0);
+        }
+        buffer.clear();
+        buffer.extend_from_slice(&owed.out);
+        owed.out.clear();
+        let frames = std::mem::take(&mut owed.out_frames);
+        owed.taken_bytes = buffer.len();
+        owed.loop_writes = true;
+        drop(owed);
+        let written = pen.write(buffer, turns);
+        self.written(buffer, written, frames)
+    }
+
+    /// After the loop has written the first `written` bytes of the frames.
+    fn written(&self, bytes: &[u8], written: usize, frames: u64) -> u64 {
+        let mut owed = self.owed();
+        owed.loop_writes = false;
+        owed.taken_bytes = 0;
+        owed.progress_bytes += written as u64;
+        let all = written == bytes.len() || owed.muted;
+        if !all {
+            owed.out.splice(0..0, bytes[written..].iter().copied());
+            owed.out_frames += frames;
+        }
+        if owed.out.is_empty() && owed.out.capacity() > IDLE_BUFFER_BYTES {
+            owed.out = Vec::new();
+        }
+        let more = !owed.out.is_empty() || owed.reading_done || owed.closing.is_some() || owed.muted;
+        self.wake_reader(&mut owed);
+        drop(owed);
+        if more {
+            self.writer_wake.notify_one();
+        }
+        if all { frames } else { 0 }
     }
 
     /// QUIC has taken this many bytes from the writer.
@@ -357,10 +463,22 @@ impl StreamAnswers {
         }
     }
 
-    fn leave(&self, mut owed: MutexGuard<'_, Owed>) {
+    /// Has the answers sent, at once.
+    fn leave(&self, owed: MutexGuard<'_, Owed>) {
+        if self.note(owed) {
+            self.limits.dock.rouse();
+        }
+    }
+
+    /// Notes at the dock that answers are there; `false` where the loop was to come anyway.
+    fn note(&self, mut owed: MutexGuard<'_, Owed>) -> bool {
         self.wake_reader(&mut owed);
+        let first = !std::mem::replace(&mut owed.noted, true);
         drop(owed);
-        self.writer_wake.notify_one();
+        if first && let Some(me) = self.me.upgrade() {
+            self.limits.dock.note(Noted::Answers(me));
+        }
+        first
     }
 
     /// Stores the one answer to a READ or ROUTE.
@@ -390,6 +508,7 @@ impl AnswerSink for StreamAnswers {
             owed.answered(FrameKind::Move);
             owed.decisions_in_flight = owed.decisions_in_flight.saturating_sub(1);
             owed.decided_highest = counter;
+            owed.admitted_highest = owed.admitted_highest.max(counter);
             if decision.status != Status::Ok {
                 owed.put(|out| put_reject(out, self.session, counter, decision.status, decision.node));
             }
@@ -400,7 +519,11 @@ impl AnswerSink for StreamAnswers {
                 owed.settle(self.session);
             }
         }
-        self.leave(owed);
+        self.note(owed);
+    }
+
+    fn carry(&self) {
+        self.limits.dock.rouse();
     }
 
     fn refused(&self, counter: u64, status: Status, node: u32) {

@@ -1,12 +1,19 @@
+use lodestone_memory::{Counters, PagePool};
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::frame::{u16_at, u64_at};
+use crate::pages::Pages;
+use crate::quic::Hub;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-fn answers_with(buffer_bytes: usize, routes: usize) -> StreamAnswers {
-    let limits =
-        AnswerLimits { buffer_bytes, routes: Arc::new(Semaphore::new(routes)), rollbacks: Arc::new(AtomicU64::new(0)) };
-    StreamAnswers::new(5, limits, Vec::new())
+fn answers_with(buffer_bytes: usize, routes: usize) -> Arc<StreamAnswers> {
+    let counters = Counters::detached();
+    let pages = Arc::new(Pages::new(PagePool::new(1, false).unwrap(), counters));
+    let dock = Arc::new(Dock::new(Hub::default(), mpsc::channel(1).0, pages, counters));
+    let routes = Arc::new(Semaphore::new(routes));
+    StreamAnswers::new(5, AnswerLimits { buffer_bytes, routes, rollbacks: Arc::default(), dock }, Vec::new())
 }
 
 fn decision(counter: u64, status: Status, ack_each: bool) -> Decision {

@@ -11,6 +11,8 @@ use crate::frame::PATH_FRAME_BYTES_MAX;
 const STREAMS_MIN: u32 = 128;
 /// Most streams one connection may have open; each costs QUIC some memory in advance.
 const STREAMS_LIMIT: u32 = 4096;
+/// Longest name of a server.
+const SERVER_ID_BYTES_MAX: u64 = 64;
 /// Shortest secret that HMAC-SHA-256 is given.
 const SECRET_BYTES_MIN: usize = 32;
 /// Most keys: a client names its key, so more would only be forgotten ones.
@@ -86,12 +88,18 @@ pub enum StreamCredit {
 pub struct TransportConfig {
     /// UDP address to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// What no other server with the same certificate is called, at most 64 bytes; empty: the machine's name and the address.
+    /// With certificate files, a server that is started again under the same name knows its stateless resets and Retry tokens.
+    pub server_id: String,
     /// The server's certificate.
     pub certificate: Certificate,
     /// Whether clients show a certificate.
     pub client_certificates: ClientCertificates,
     /// Who may open a session.
     pub auth: Auth,
+    /// Where revoked tokens outlive the server: a file that it makes, and that no other server uses meanwhile. `None`: they are
+    /// forgotten when it ends.
+    pub revocations_file: Option<PathBuf>,
     /// Streams one connection may have open at once, 128 to 4,096.
     pub streams_max: u32,
     /// A connection that is silent for this long ends.
@@ -128,6 +136,9 @@ pub struct TransportConfig {
     pub session_moves_per_second: u64,
     /// The same for bytes of frames.
     pub session_bytes_per_second: u64,
+    /// Streams that one session may begin in a second, and `streams_max` at once; further ones are neither taken nor
+    /// given new credit until their turn comes. 0: no limit.
+    pub session_streams_per_second: u64,
     /// When all of `streams_max` are granted.
     pub stream_credit: StreamCredit,
     /// A client may go on from another address.
@@ -140,9 +151,11 @@ impl Default for TransportConfig {
     fn default() -> TransportConfig {
         TransportConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4433)),
+            server_id: String::new(),
             certificate: Certificate::SelfSigned,
             client_certificates: ClientCertificates::Off,
             auth: Auth::None,
+            revocations_file: None,
             streams_max: STREAMS_MIN,
             idle_timeout_ms: 30_000,
             slow_consumer_ms: 30_000,
@@ -160,6 +173,7 @@ impl Default for TransportConfig {
             limit_loopback: false,
             session_moves_per_second: 0,
             session_bytes_per_second: 0,
+            session_streams_per_second: 1_000,
             stream_credit: StreamCredit::AtWelcome,
             migration: true,
             fanout: None,
@@ -170,13 +184,6 @@ impl Default for TransportConfig {
 impl TransportConfig {
     /// Refuses settings that would break a promise of the wire contract.
     pub(crate) fn check(&self) -> Result<(), TransportError> {
-        let in_range = |name: &'static str, found: u64, least: u64, most: u64| {
-            if (least..=most).contains(&found) {
-                Ok(())
-            } else {
-                Err(TransportError::Setting { name, found, least, most })
-            }
-        };
         in_range("streams_max", self.streams_max.into(), STREAMS_MIN.into(), STREAMS_LIMIT.into())?;
         in_range("idle_timeout_ms", self.idle_timeout_ms, 1, 86_400_000)?;
         in_range("slow_consumer_ms", self.slow_consumer_ms, 1, 86_400_000)?;
@@ -186,9 +193,15 @@ impl TransportConfig {
         in_range("connections_max", self.connections_max.into(), 1, 1_000_000)?;
         in_range("handshake_timeout_ms", self.handshake_timeout_ms, 1, 600_000)?;
         in_range("handshakes_max", self.handshakes_max.into(), 1, 1_000_000)?;
+        in_range("server_id", self.server_id.len() as u64, 0, SERVER_ID_BYTES_MAX)?;
         in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
         self.auth.check()
     }
+}
+
+/// Refuses a number out of its range.
+pub(crate) fn in_range(name: &'static str, found: u64, least: u64, most: u64) -> Result<(), TransportError> {
+    if (least..=most).contains(&found) { Ok(()) } else { Err(TransportError::Setting { name, found, least, most }) }
 }
 
 impl Auth {
@@ -241,6 +254,7 @@ mod tests {
             TransportConfig { routes_in_flight_max: 0, ..TransportConfig::default() },
             TransportConfig { connections_max: 0, ..TransportConfig::default() },
             TransportConfig { nodes_max: 0, ..TransportConfig::default() },
+            TransportConfig { server_id: "x".repeat(65), ..TransportConfig::default() },
         ];
         for config in broken {
             let error = config.check().unwrap_err().to_string();

@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use lodestone_memory::{CounterId, HistogramId, Status};
 
-use crate::admission::{Handshake, Place};
+use crate::admission::{Handshake, Running};
 use crate::answers::StreamAnswers;
 use crate::config::StreamCredit;
 use crate::datagram::{DatagramAnswers, DatagramIngress};
-use crate::fanout::{Leaving, send_updates};
+use crate::fanout::Leaving;
 use crate::hello::{self, Opened};
 use crate::ingress::Ingress;
 use crate::plane::Plane;
 use crate::quic::{Connection, RecvStream, SendStream};
 use crate::session::{End, SHUTTING_DOWN_TEXT, Session, close_code, now_unix_ms};
 use crate::sink::SessionEvent;
+use crate::updates::send_updates;
 use crate::writer;
 
 /// Streams granted from WELCOME on, HELLO's included. Most clients never open a second one; those that do are granted
@@ -23,13 +24,13 @@ use crate::writer;
 const STREAMS_WELCOMED: u32 = 14;
 
 /// Runs the connection: handshake, HELLO, streams and datagrams, close.
-pub(crate) async fn run(plane: Arc<Plane>, connection: Connection, place: Place, handshake: Handshake) {
+pub(crate) async fn run(plane: Arc<Plane>, connection: Connection, running: Running, handshake: Handshake) {
     // On the heap until it is over, so that the task of a session holds no room for it.
-    let Some(opened) = Box::pin(enter(&plane, connection, place, handshake)).await else { return };
+    let Some(opened) = Box::pin(enter(&plane, connection, running, handshake)).await else { return };
     let Opened { session, send, receive } = opened;
     let address = session.connection.remote_address();
+    let listed = Listed::new(&plane, session.number);
     plane.counters.add(CounterId::SessionsTotal, 1);
-    plane.counters.add(CounterId::SessionsLive, 1);
     (plane.events)(SessionEvent::Opened { session: session.number, tenant: session.rights.tenant, address });
     tracing::debug!(session = session.number, %address, "session opened");
 
@@ -41,16 +42,36 @@ pub(crate) async fn run(plane: Arc<Plane>, connection: Connection, place: Place,
     session.connection.set_max_concurrent_bi_streams(granted.into());
     let status = serve(&session).await;
 
-    plane.sessions.remove(session.number);
-    plane.counters.subtract(CounterId::SessionsLive, 1);
+    drop(listed);
     (plane.events)(SessionEvent::Closed { session: session.number, status });
     tracing::debug!(session = session.number, status, "session closed");
 }
 
+/// A session in the table of all. It is taken out when this is dropped, also by a runtime that ends in the middle of it:
+/// the table and its sessions hold each other.
+struct Listed<'plane> {
+    plane: &'plane Plane,
+    session: u32,
+}
+
+impl Listed<'_> {
+    fn new(plane: &Plane, session: u32) -> Listed<'_> {
+        plane.counters.add(CounterId::SessionsLive, 1);
+        Listed { plane, session }
+    }
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.plane.sessions.remove(self.session);
+        self.plane.counters.subtract(CounterId::SessionsLive, 1);
+    }
+}
+
 /// From the first packet to WELCOME. What takes longer than it may ends without a word to anybody else.
-async fn enter(plane: &Arc<Plane>, connection: Connection, place: Place, _under_way: Handshake) -> Option<Opened> {
+async fn enter(plane: &Arc<Plane>, connection: Connection, running: Running, _under_way: Handshake) -> Option<Opened> {
     shake_hands(plane, &connection).await?;
-    hello::open(plane, &connection, place).await
+    hello::open(plane, &connection, running).await
 }
 
 /// What QUIC is told, so that a client may always have `streams_max` open. QUIC announces new credit only once more
@@ -90,7 +111,7 @@ async fn shake_hands(plane: &Plane, connection: &Connection) -> Option<()> {
 /// Serves a welcomed session until its connection is closed; returns the status it was closed with.
 async fn serve(session: &Arc<Session>) -> u16 {
     let connection = &session.connection;
-    let answers = Arc::new(DatagramAnswers::new(session.number, session.plane.counters));
+    let answers = DatagramAnswers::new(session.number, session.plane.counters, Arc::clone(&session.plane.dock));
     let datagrams = async {
         DatagramIngress::new(Arc::clone(session), Arc::clone(&answers)).run().await;
         std::future::pending::<()>().await;
@@ -119,12 +140,13 @@ async fn serve(session: &Arc<Session>) -> u16 {
 async fn accept_streams(session: &Arc<Session>) {
     let mut all_granted = false;
     while let Ok((send, receive)) = session.connection.accept_bi().await {
+        session.stream_allowed().await;
         if !all_granted {
             all_granted = true;
             session.connection.set_max_concurrent_bi_streams(stream_limit(session.plane.streams_max).into());
         }
         let limits = session.plane.answer_limits.clone();
-        let answers = Arc::new(StreamAnswers::new(session.number, limits, Vec::new()));
+        let answers = StreamAnswers::new(session.number, limits, Vec::new());
         start_stream(session, answers, send, receive, 0);
     }
 }
@@ -138,6 +160,7 @@ fn start_stream(
     counter: u64,
 ) {
     session.stream_begins();
+    answers.let_loop_write(send.pen(), session.silence());
     tokio::spawn(writer::run(Arc::clone(session), Arc::clone(&answers), send));
     tokio::spawn(Ingress::new(Arc::clone(session), answers, counter).run(receive));
 }

@@ -1,17 +1,17 @@
 //! Datagrams: one frame each, never waited for, answered as best as it goes.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use lodestone_memory::{CounterId, Counters, Page, PageFull, RecordKind, Status};
 use tokio::sync::Notify;
 
+use crate::dock::{Dock, Noted};
 use crate::frame::{
     FRAME_BYTES_MAX, Fault, Frame, FrameKind, HEADER_BYTES, put_ack, put_reject, put_state, u16_at, u32_at,
 };
-use crate::ingress::record_head;
+use crate::ingress::{FRAMES_PER_TURN, record_head};
 use crate::overload::falls_behind;
 use crate::quic::Connection;
 use crate::session::Session;
@@ -27,11 +27,29 @@ pub(crate) struct DatagramAnswers {
     /// Whole frames back to back.
     waiting: Mutex<Vec<u8>>,
     wake: Notify,
+    dock: Arc<Dock>,
+    /// Noted at the dock, and the loop has not come yet.
+    noted: AtomicBool,
+    me: Weak<DatagramAnswers>,
 }
 
 impl DatagramAnswers {
-    pub(crate) fn new(session: u32, counters: Counters) -> DatagramAnswers {
-        DatagramAnswers { session, counters, waiting: Mutex::new(Vec::new()), wake: Notify::new() }
+    pub(crate) fn new(session: u32, counters: Counters, dock: Arc<Dock>) -> Arc<DatagramAnswers> {
+        Arc::new_cyclic(|me| DatagramAnswers {
+            session,
+            counters,
+            waiting: Mutex::new(Vec::new()),
+            wake: Notify::new(),
+            dock,
+            noted: AtomicBool::new(false),
+            me: Weak::clone(me),
+        })
+    }
+
+    /// The loop has come: the task that sends does the rest.
+    pub(crate) fn carry_on(&self) {
+        self.noted.swap(false, Ordering::AcqRel);
+        self.wake.notify_one();
     }
 
     fn put(&self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -43,7 +61,12 @@ impl DatagramAnswers {
         }
         write(&mut waiting);
         drop(waiting);
-        self.wake.notify_one();
+        if !self.noted.swap(true, Ordering::AcqRel)
+            && let Some(me) = self.me.upgrade()
+        {
+            self.dock.note(Noted::Datagrams(me));
+            self.dock.rouse();
+        }
     }
 
     fn reject(&self, counter: u64, status: Status, node: u32) {
@@ -128,7 +151,7 @@ impl DatagramIngress {
     pub(crate) async fn run(mut self) {
         let session = Arc::clone(&self.session);
         while let Ok(datagram) = session.connection.read_datagram().await {
-            let mut next = Some(datagram);
+            let (mut next, mut turn_frames) = (Some(datagram), FRAMES_PER_TURN);
             while let Some(datagram) = next {
                 if session.is_closing() {
                     return;
@@ -137,9 +160,13 @@ impl DatagramIngress {
                     self.flush();
                     return session.close(Status::Malformed, text);
                 }
-                next = session.connection.try_read_datagram();
+                turn_frames -= 1;
+                next = if turn_frames > 0 { session.connection.try_read_datagram() } else { None };
             }
             self.flush();
+            if turn_frames == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -191,10 +218,10 @@ impl DatagramIngress {
     fn flush(&mut self) {
         let Some(page) = self.page.take() else { return };
         let sink = Arc::clone(&self.answers) as Arc<dyn AnswerSink>;
-        let batch = Batch { page, sink, entered: Instant::now() };
+        let batch = Batch::of_one(page, sink);
         if let Err(refused) = self.session.plane.ingress.try_send(batch) {
             self.session.plane.counters.add(CounterId::ChannelFull, 1);
-            falls_behind(&self.session.plane.told.backlog);
+            falls_behind(self.session.plane.pages.backlog());
             let page = refused.into_inner().page;
             for index in 0..page.len() {
                 let record = page.record(index);

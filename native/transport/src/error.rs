@@ -72,6 +72,17 @@ pub enum TransportError {
         /// What is wrong with them.
         reason: String,
     },
+    /// The file of revoked tokens cannot be used.
+    #[error(
+        "file of revoked tokens {}: {reason}; give another, mend it, or take it away, after which the tokens in it count again",
+        .path.display()
+    )]
+    RevocationsFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A setting is out of its range.
     #[error("{name} is {found}, allowed is {least} to {most}")]
     Setting {

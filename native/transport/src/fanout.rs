@@ -1,27 +1,19 @@
-//! Fan-out: what the engine thread and the senders of sessions share, and the sender of one session.
+//! Fan-out: what the engine thread and the senders of sessions share.
 //!
-//! The engine thread marks subscriptions (see [`lodestone_memory::outbox`]); the session's sender looks at each marked
-//! node when QUIC takes more, and sends what it is then. So a session that lags gets fewer and newer states, memory is
-//! bounded by the number of subscriptions, and no answer waits behind an update: they go on a stream of their own.
+//! The engine thread marks subscriptions (see [`lodestone_memory::outbox`]); the session's senders look at each marked
+//! node when QUIC takes more, and send what it is then. So a session that lags gets fewer and newer states, memory is
+//! bounded by the number of subscriptions, and no answer waits behind an update: they go on a stream of their own, or in
+//! datagrams.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use lodestone_memory::outbox::{Outbox as List, Subscriptions};
-use lodestone_memory::{CounterId, Status};
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
-use crate::frame::{UPDATE_FRAME_BYTES_MAX, Update, put_update};
-use crate::quic::{SendStream, WriteError};
+use crate::dock::{Dock, Noted};
 use crate::session::Session;
-
-/// Bytes of updates that are handed to QUIC together: some 50 of them. What changes meanwhile is sent as it is after that.
-const BUFFER_BYTES_MAX: usize = 8 * 1024;
-
-/// Answers go first where both wait.
-const UPDATES_PRIORITY: i32 = -1;
 
 /// A node as it is at one instant.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +53,40 @@ struct Shared {
     left_max: usize,
 }
 
+/// By which way the state of a node goes to a session. Of one subscription it never changes: an entry of the table is in
+/// the hand of one sender at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// The stream of updates: nothing is lost, and each state behind those before it.
+    #[default]
+    Stream,
+    /// A datagram each: a lost one holds nothing up, and the state of a node that rests comes by the stream once more.
+    Datagram,
+}
+
 /// Where the engine thread puts news for one session.
 pub struct Outbox {
     session: u32,
-    list: List,
-    wake: Notify,
-    /// The sender has ended.
+    /// Whether the client takes datagrams of updates.
+    datagrams: bool,
+    stream: Tray,
+    latest: Tray,
+    /// The loop that the senders run on.
+    dock: OnceLock<(Arc<Dock>, Weak<Outbox>)>,
+    /// Noted at the dock, and the loop has not come yet.
+    noted: AtomicBool,
+    /// The senders have ended.
     left: AtomicBool,
     seat: AtomicU32,
+}
+
+/// What one sender has to look at.
+#[derive(Default)]
+struct Tray {
+    list: List,
+    wake: Notify,
+    /// Since the loop came last.
+    is_marked: AtomicBool,
 }
 
 impl Fanout {
@@ -91,26 +109,12 @@ impl Fanout {
         &self.shared.subscriptions
     }
 
-    /// An outbox for the session of this number; a server makes one for each session that knows updates.
-    pub fn outbox(&self, session: u32) -> Arc<Outbox> {
-        let (list, wake) = (List::default(), Notify::new());
-        Arc::new(Outbox { session, list, wake, left: AtomicBool::new(false), seat: AtomicU32::new(0) })
-    }
-
-    /// Fills the buffer with news of a session until it is full; returns the number of updates. `counter`: updates sent
-    /// before.
-    fn fill(&self, outbox: &Outbox, counter: u64, out: &mut Vec<u8>) -> u64 {
-        let mut count = 0;
-        while out.len() + UPDATE_FRAME_BYTES_MAX <= BUFFER_BYTES_MAX {
-            let Some(news) = self.subscriptions().news(&outbox.list) else { break };
-            let node = news.node();
-            // Not shown: it is being rolled back, or changes all the time, and is marked again after that.
-            let Some(state) = self.look(node).filter(|state| !news.has_seen(state.sequence)) else { continue };
-            news.sent(state.sequence);
-            put_update(out, &Update { session: outbox.session, counter: counter + count, node, state: &state });
-            count += 1;
-        }
-        count
+    /// An outbox for the session of this number; a server makes one for each session that knows updates. `datagrams`:
+    /// whether its client takes them as datagrams.
+    pub fn outbox(&self, session: u32, datagrams: bool) -> Arc<Outbox> {
+        let (stream, latest) = (Tray::default(), Tray::default());
+        let (noted, left, seat) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        Arc::new(Outbox { session, datagrams, stream, latest, dock: OnceLock::new(), noted, left, seat })
     }
 
     /// Engine thread: the state is about to be rolled back. Until [`Fanout::rollback_ended`] senders drop what they find.
@@ -140,7 +144,7 @@ impl Fanout {
     }
 
     /// The node, unless it is rolled back meanwhile; the engine thread marks it again then.
-    fn look(&self, node: u32) -> Option<NodeState> {
+    pub(crate) fn look(&self, node: u32) -> Option<NodeState> {
         let before = self.shared.rollback.load(Ordering::Acquire);
         let state = self.shared.source.look(node)?;
         // Not moved ahead of the look: the source ends with an acquire fence.
@@ -162,14 +166,55 @@ impl Outbox {
         self.session
     }
 
-    /// The list to mark subscriptions in.
-    pub fn list(&self) -> &List {
-        &self.list
+    /// The way that a subscription takes which was asked for by this one: the stream where the client takes no datagrams.
+    pub fn way(&self, asked: Way) -> Way {
+        if self.datagrams { asked } else { Way::Stream }
     }
 
-    /// Wakes the sender after marks.
-    pub fn wake(&self) {
-        self.wake.notify_one();
+    /// Says on which loop the senders run. The first call counts.
+    pub(crate) fn run_on(self: &Arc<Outbox>, dock: &Arc<Dock>) {
+        let _ = self.dock.set((Arc::clone(dock), Arc::downgrade(self)));
+    }
+
+    fn tray(&self, way: Way) -> &Tray {
+        match way {
+            Way::Stream => &self.stream,
+            Way::Datagram => &self.latest,
+        }
+    }
+
+    /// The list to mark subscriptions of this way in.
+    pub fn list(&self, way: Way) -> &List {
+        &self.tray(way).list
+    }
+
+    /// Wakes the sender of this way after marks.
+    pub fn wake(&self, way: Way) {
+        let tray = self.tray(way);
+        let Some((dock, me)) = self.dock.get() else { return tray.wake.notify_one() };
+        // Ahead of the note, so that the loop which finds the note finds this.
+        tray.is_marked.store(true, Ordering::Release);
+        if !self.noted.swap(true, Ordering::AcqRel)
+            && let Some(me) = me.upgrade()
+        {
+            dock.note(Noted::News(me));
+            dock.rouse();
+        }
+    }
+
+    /// The loop has come: the senders do the rest.
+    pub(crate) fn carry_on(&self) {
+        self.noted.swap(false, Ordering::AcqRel);
+        for tray in [&self.stream, &self.latest] {
+            if tray.is_marked.swap(false, Ordering::AcqRel) {
+                tray.wake.notify_one();
+            }
+        }
+    }
+
+    /// Waits for marks. The sender of this way alone.
+    pub(crate) async fn marked(&self, way: Way) {
+        self.tray(way).wake.notified().await;
     }
 
     /// Whether nobody sends from here any more.
@@ -188,8 +233,8 @@ impl Outbox {
     }
 }
 
-/// Tells the engine thread when a sender ends, however it does.
-pub(crate) struct Leaving<'session>(&'session Fanout, &'session Arc<Outbox>);
+/// Tells the engine thread when the senders of a session end, however they do.
+pub(crate) struct Leaving<'session>(pub(crate) &'session Fanout, pub(crate) &'session Arc<Outbox>);
 
 impl<'session> Leaving<'session> {
     /// `None`: the session has no sender. Made before the sender runs, which a session that ends at once never lets it.
@@ -209,59 +254,4 @@ impl Drop for Leaving<'_> {
         }
         shared.left_some.store(true, Ordering::Relaxed);
     }
-}
-
-/// Sends the session's news until its connection ends, or the client stops the stream.
-pub(crate) async fn send_updates(session: &Session, leaving: Option<Leaving<'_>>) {
-    let Some(Leaving(fanout, outbox)) = &leaving else { return };
-    let (mut buffer, mut stream, mut sent) = (Vec::new(), None, 0);
-    loop {
-        outbox.wake.notified().await;
-        loop {
-            let count = fanout.fill(outbox, sent, &mut buffer);
-            if count == 0 {
-                break;
-            }
-            if session.is_muted() {
-                return;
-            }
-            // Ahead of the bytes, so that whoever has received them finds them counted.
-            session.plane.counters.add(CounterId::UpdatesSent, count);
-            if !send(session, &mut stream, &buffer).await {
-                return;
-            }
-            buffer.clear();
-            sent += count;
-        }
-        // An idle session keeps no buffer.
-        buffer = Vec::new();
-    }
-}
-
-/// Hands the bytes to QUIC; `false` when there is nobody for them. A client that takes none of them for too long, not even
-/// the stream, is closed.
-async fn send(session: &Session, stream: &mut Option<SendStream>, mut bytes: &[u8]) -> bool {
-    let limit = session.plane.slow_consumer;
-    while !bytes.is_empty() {
-        let written = timeout(limit, async {
-            let stream = match stream {
-                Some(stream) => stream,
-                None => {
-                    let opened = session.connection.open_uni().await.map_err(WriteError::Lost)?;
-                    opened.set_priority(UPDATES_PRIORITY);
-                    stream.insert(opened)
-                }
-            };
-            stream.write(bytes).await
-        });
-        match written.await {
-            Ok(Ok(written)) => bytes = &bytes[written..],
-            Ok(Err(_)) => return false,
-            Err(_) => {
-                session.close(Status::SlowConsumer, "the updates are not taken");
-                return false;
-            }
-        }
-    }
-    true
 }

@@ -11,8 +11,10 @@ use crate::sink::PathAnswer;
 
 /// Version of the wire contract that every client speaks.
 pub(crate) const PROTOCOL_VERSION: u16 = 1;
-/// Version from which on a client knows the frames of fan-out; the highest one spoken here.
+/// Version from which on a client knows the frames of fan-out.
 pub(crate) const PROTOCOL_VERSION_FANOUT: u16 = 2;
+/// Version from which on a client knows fan-out by datagrams, and the order of the states of a node; the highest one spoken.
+pub(crate) const PROTOCOL_VERSION_LATEST: u16 = 3;
 /// Bytes of a frame's header.
 pub(crate) const HEADER_BYTES: usize = 16;
 /// Bytes of a MOVE's digest.
@@ -63,6 +65,8 @@ const TYPE_SUBSCRIBE: u8 = 0x30;
 const TYPE_SUBSCRIBED: u8 = 0x31;
 const TYPE_UNSUBSCRIBE: u8 = 0x32;
 const TYPE_UPDATE: u8 = 0x38;
+const TYPE_LATEST: u8 = 0x39;
+const TYPE_SUBSCRIBE_LATEST: u8 = 0x3a;
 const TYPE_CLOSE: u8 = 0x7e;
 
 /// What is said of a type that nobody knows, or that this client's version of the contract does not have.
@@ -81,6 +85,7 @@ pub(crate) enum FrameKind {
     Route,
     Read,
     Subscribe,
+    SubscribeLatest,
     Unsubscribe,
     Close,
 }
@@ -94,6 +99,7 @@ impl FrameKind {
             TYPE_ROUTE => Ok(FrameKind::Route),
             TYPE_READ => Ok(FrameKind::Read),
             TYPE_SUBSCRIBE => Ok(FrameKind::Subscribe),
+            TYPE_SUBSCRIBE_LATEST => Ok(FrameKind::SubscribeLatest),
             TYPE_UNSUBSCRIBE => Ok(FrameKind::Unsubscribe),
             TYPE_CLOSE => Ok(FrameKind::Close),
             TYPE_WELCOME | TYPE_ACK | TYPE_REJECT | TYPE_PATH | TYPE_STATE => {
@@ -110,7 +116,9 @@ impl FrameKind {
             FrameKind::Hello | FrameKind::Close => (4..=4 + TEXT_BYTES_MAX).contains(&length),
             FrameKind::Move => (digest + PACKET_BYTES_MIN..=digest + PACKET_BYTES_MAX).contains(&length),
             FrameKind::Release | FrameKind::Route | FrameKind::Read => length == 8,
-            FrameKind::Subscribe => length > 0 && length <= NODES_BYTES_MAX && length.is_multiple_of(4),
+            FrameKind::Subscribe | FrameKind::SubscribeLatest => {
+                length > 0 && length <= NODES_BYTES_MAX && length.is_multiple_of(4)
+            }
             FrameKind::Unsubscribe => length <= NODES_BYTES_MAX && length.is_multiple_of(4),
         }
     }
@@ -141,6 +149,15 @@ impl Header {
         Ok(Header { kind, ack_each: bytes[1] & FLAG_ACK_EACH != 0, length, session, counter })
     }
 
+    /// The version of the contract from which on a client may send it.
+    fn version(self) -> u16 {
+        match self.kind {
+            FrameKind::Subscribe | FrameKind::Unsubscribe => PROTOCOL_VERSION_FANOUT,
+            FrameKind::SubscribeLatest => PROTOCOL_VERSION_LATEST,
+            _ => PROTOCOL_VERSION,
+        }
+    }
+
     /// Bytes of the whole frame.
     pub(crate) fn frame_bytes(self) -> usize {
         HEADER_BYTES + usize::from(self.length)
@@ -160,13 +177,13 @@ impl Header {
 pub(crate) struct Expected {
     pub(crate) session: u32,
     pub(crate) counter: u64,
-    /// Whether the client's version of the contract has the frames of fan-out.
-    pub(crate) fanout: bool,
+    /// The client's version of the contract.
+    pub(crate) version: u16,
 }
 
 fn judge(bytes: &[u8], expected: Expected) -> Result<Header, Fault> {
     let head = Header::parse(&array_at(bytes, 0))?;
-    if !expected.fanout && matches!(head.kind, FrameKind::Subscribe | FrameKind::Unsubscribe) {
+    if expected.version < head.version() {
         return Err(UNKNOWN_TYPE);
     }
     if head.kind == FrameKind::Hello {
@@ -215,11 +232,11 @@ impl<'bytes> Frame<'bytes> {
         self.bytes.len() as u64
     }
 
-    /// MOVE: the packet. SUBSCRIBE and UNSUBSCRIBE: the nodes. Other kinds: empty.
+    /// MOVE: the packet. The frames of subscriptions: the nodes. Other kinds: empty.
     pub(crate) fn packet(&self) -> &'bytes [u8] {
         match self.head.kind {
             FrameKind::Move => &self.bytes[HEADER_BYTES + DIGEST_BYTES..],
-            FrameKind::Subscribe | FrameKind::Unsubscribe => &self.bytes[HEADER_BYTES..],
+            FrameKind::Subscribe | FrameKind::SubscribeLatest | FrameKind::Unsubscribe => &self.bytes[HEADER_BYTES..],
             _ => &[],
         }
     }
@@ -238,7 +255,7 @@ impl<'bytes> Frame<'bytes> {
         match self.head.kind {
             FrameKind::Move => u32_at(self.bytes, HEADER_BYTES + DIGEST_BYTES),
             // UNSUBSCRIBE may name none.
-            FrameKind::Subscribe | FrameKind::Unsubscribe => 0,
+            FrameKind::Subscribe | FrameKind::SubscribeLatest | FrameKind::Unsubscribe => 0,
             _ => u32_at(self.bytes, HEADER_BYTES),
         }
     }
@@ -259,11 +276,23 @@ pub(crate) struct FrameDecoder {
     carry: [u8; FRAME_BYTES_MAX],
     filled: usize,
     head: Option<Header>,
+    /// The frame handed out last lies here.
+    gathered: bool,
 }
 
 impl FrameDecoder {
     pub(crate) fn new() -> FrameDecoder {
-        FrameDecoder { carry: [0; FRAME_BYTES_MAX], filled: 0, head: None }
+        FrameDecoder { carry: [0; FRAME_BYTES_MAX], filled: 0, head: None, gathered: false }
+    }
+
+    /// Takes back the frame that was handed out last, so that it comes again; `before`: the chunk as it was then.
+    pub(crate) fn put_back<'chunk>(&mut self, head: Header, chunk: &mut &'chunk [u8], before: &'chunk [u8]) {
+        if self.gathered {
+            self.filled = head.bytes_needed();
+            self.head = Some(head);
+        } else {
+            *chunk = before;
+        }
     }
 
     /// The next frame; `chunk` is moved past what was used. `None`: the chunk is used up.
@@ -280,6 +309,7 @@ impl FrameDecoder {
             if chunk.len() >= head.bytes_needed() {
                 let (bytes, rest) = chunk.split_at(head.bytes_needed());
                 *chunk = rest;
+                self.gathered = false;
                 return Ok(Some(Frame { head, bytes }));
             }
             self.head = Some(head);
@@ -308,6 +338,7 @@ impl FrameDecoder {
         }
         self.filled = 0;
         self.head = None;
+        self.gathered = true;
         Ok(Some(Frame { head, bytes: &self.carry[..head.bytes_needed()] }))
     }
 
@@ -360,27 +391,40 @@ pub(crate) fn put_subscribed(out: &mut Vec<u8>, session: u32, counter: u64, revi
     out.extend_from_slice(&[0; 4]);
 }
 
-/// What an UPDATE tells.
+/// What an UPDATE or a LATEST tells.
 pub(crate) struct Update<'state> {
     pub(crate) session: u32,
-    /// Updates sent before.
+    /// Updates sent the same way before.
     pub(crate) counter: u64,
     pub(crate) node: u32,
     pub(crate) state: &'state NodeState,
+    /// Orders the states of a node; 0 for clients that do not know of it.
+    pub(crate) order: u32,
 }
 
 /// Appends an UPDATE: of the slot only what is in use.
 pub(crate) fn put_update(out: &mut Vec<u8>, update: &Update<'_>) {
+    put_node_state(out, TYPE_UPDATE, update);
+}
+
+/// Appends a LATEST, which is an UPDATE that goes as a datagram; returns its bytes.
+pub(crate) fn put_latest(out: &mut Vec<u8>, update: &Update<'_>) -> usize {
+    let before = out.len();
+    put_node_state(out, TYPE_LATEST, update);
+    out.len() - before
+}
+
+fn put_node_state(out: &mut Vec<u8>, kind: u8, update: &Update<'_>) {
     let slot = &update.state.slot;
     let is_active = slot[13] != 0;
     let payload_bytes = usize::from(u16_at(slot, 14));
     let used = if is_active { (usize::from(PACKET_BYTES_MIN) + payload_bytes).min(slot.len()) } else { 0 };
-    put_header(out, TYPE_UPDATE, UPDATE_HEAD_BYTES + used, update.session, update.counter);
+    put_header(out, kind, UPDATE_HEAD_BYTES + used, update.session, update.counter);
     for word in [update.state.revision, update.state.rollbacks, update.state.version] {
         out.extend_from_slice(&word.to_le_bytes());
     }
     out.extend_from_slice(&update.node.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&update.order.to_le_bytes());
     out.extend_from_slice(&slot[..used]);
 }
 

@@ -38,7 +38,7 @@ fn decode(bytes: &[u8], cuts: &[usize]) -> Decoded {
         let mut rest = &bytes[start..end];
         start = end;
         loop {
-            match decoder.next(&mut rest, Expected { session: SESSION, counter, fanout: true }) {
+            match decoder.next(&mut rest, Expected { session: SESSION, counter, version: PROTOCOL_VERSION_LATEST }) {
                 Ok(Some(frame)) => {
                     frames.push((frame.head.kind, frame.head.counter, frame.bytes.to_vec()));
                     counter += 1;
@@ -262,11 +262,14 @@ fn an_update_carries_of_its_slot_what_is_in_use() {
         slot[13] = active;
         slot[14..16].copy_from_slice(&payload_bytes.to_le_bytes());
         let mut out = Vec::new();
-        put_update(&mut out, &Update { session: 1, counter: 2, node: 6, state: &state(slot) });
+        put_update(&mut out, &Update { session: 1, counter: 2, node: 6, state: &state(slot), order: 0x0a0b });
         assert_eq!((out[0], usize::from(u16_at(&out, 2)), u64_at(&out, 8)), (0x38, 32 + used, 2));
         assert_eq!([16, 24, 32].map(|at| u64_at(&out, at)), [3, 4, 5]);
-        assert_eq!((u32_at(&out, 40), u32_at(&out, 44), &out[48..]), (6, 0, &slot[..used]));
+        assert_eq!((u32_at(&out, 40), u32_at(&out, 44), &out[48..]), (6, 0x0a0b, &slot[..used]));
         assert!(out.len() <= UPDATE_FRAME_BYTES_MAX);
+        let update = std::mem::take(&mut out);
+        let latest = Update { session: 1, counter: 2, node: 6, state: &state(slot), order: 0x0a0b };
+        assert_eq!((put_latest(&mut out, &latest), out[0], &out[1..]), (update.len(), 0x39, &update[1..]));
     }
 }
 
@@ -274,19 +277,20 @@ fn an_update_carries_of_its_slot_what_is_in_use() {
 fn an_empty_list_of_nodes_names_no_node() {
     let bytes = frame(TYPE_UNSUBSCRIBE, 0, SESSION, 0, &[]);
     let mut decoder = FrameDecoder::new();
-    let expected = Expected { session: SESSION, counter: 0, fanout: true };
+    let expected = Expected { session: SESSION, counter: 0, version: PROTOCOL_VERSION_LATEST };
     let unsubscribe = decoder.next(&mut bytes.as_slice(), expected).unwrap().unwrap();
     assert_eq!((unsubscribe.node(), unsubscribe.packet()), (0, &[][..]));
 }
 
 #[test]
-fn a_client_of_version_1_knows_no_frames_of_fan_out() {
-    for kind in [TYPE_SUBSCRIBE, TYPE_UNSUBSCRIBE] {
+fn a_client_knows_the_frames_of_its_version() {
+    for (kind, known_from) in [(TYPE_SUBSCRIBE, 2), (TYPE_UNSUBSCRIBE, 2), (TYPE_SUBSCRIBE_LATEST, 3)] {
         let bytes = frame(kind, 0, SESSION, 0, &[0; 4]);
-        let next = |fanout| {
-            let expected = Expected { session: SESSION, counter: 0, fanout };
-            FrameDecoder::new().next(&mut bytes.as_slice(), expected).map(|frame| frame.is_some())
-        };
-        assert_eq!((next(true), next(false)), (Ok(true), Err(UNKNOWN_TYPE)));
+        for version in PROTOCOL_VERSION..=PROTOCOL_VERSION_LATEST {
+            let expected = Expected { session: SESSION, counter: 0, version };
+            let seen = FrameDecoder::new().next(&mut bytes.as_slice(), expected).map(|frame| frame.is_some());
+            let known = if version < known_from { Err(UNKNOWN_TYPE) } else { Ok(true) };
+            assert_eq!(seen, known, "type {kind:#x} in version {version}");
+        }
     }
 }

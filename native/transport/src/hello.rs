@@ -5,11 +5,11 @@ use std::sync::Arc;
 use lodestone_memory::{CounterId, Status};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::admission::Place;
+use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::datagram;
 use crate::frame::{
-    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, PROTOCOL_VERSION_FANOUT, TEXT_BYTES_MAX, Welcome, array_at,
+    FrameKind, HEADER_BYTES, Header, PROTOCOL_VERSION, PROTOCOL_VERSION_LATEST, TEXT_BYTES_MAX, Welcome, array_at,
     put_close, put_welcome, u16_at,
 };
 use crate::plane::Plane;
@@ -41,7 +41,7 @@ pub(crate) struct Opened {
 
 /// Waits for HELLO and opens the session, or turns the client away and closes the connection. Until then no other
 /// stream is read and datagrams are dropped.
-pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Place) -> Option<Opened> {
+pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, running: Running) -> Option<Opened> {
     // One for both: a stream that is opened buys no more time.
     let deadline = Instant::now() + plane.hello_wait;
     let mut streams = tokio::select! {
@@ -59,7 +59,7 @@ pub(crate) async fn open(plane: &Arc<Plane>, connection: &Connection, place: Pla
     let outcome = match heard.and_then(|body| rights_of(plane, &body)) {
         Ok((version, rights)) => {
             datagram::drop_ready(connection, &plane.counters);
-            welcome(plane, connection, version, rights, place)
+            welcome(plane, connection, version, rights, running)
         }
         Err(refusal) => Err(refusal),
     };
@@ -141,7 +141,7 @@ fn judge(bytes: &[u8]) -> Result<usize, &'static str> {
 pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (Status, &'static str)> {
     let version = u16_at(body, 0);
     if !(PROTOCOL_VERSION..=version_max).contains(&version) {
-        let text = "only protocol version 1, and 2 where there is fan-out, are spoken here";
+        let text = "only protocol version 1, and 2 and 3 where there is fan-out, are spoken here";
         return Err((Status::VersionUnsupported, text));
     }
     let token = &body[4..];
@@ -153,7 +153,7 @@ pub(crate) fn token_of(body: &[u8], version_max: u16) -> Result<(u16, &[u8]), (S
 
 /// The highest version of the contract spoken here.
 fn version_max(plane: &Plane) -> u16 {
-    if plane.fanout.is_some() { PROTOCOL_VERSION_FANOUT } else { PROTOCOL_VERSION }
+    if plane.fanout.is_some() { PROTOCOL_VERSION_LATEST } else { PROTOCOL_VERSION }
 }
 
 /// Checks version and token; returns what the client speaks and may.
@@ -172,12 +172,12 @@ fn welcome(
     connection: &Connection,
     version: u16,
     rights: Rights,
-    place: Place,
+    running: Running,
 ) -> Result<Arc<Session>, Refusal> {
     let opened = plane.sessions.open(rights, |number| {
         let frame = welcome_frame(plane, version, number, Status::Ok);
         let first = StreamAnswers::new(number, plane.answer_limits.clone(), frame);
-        Session::new(number, version, rights, Arc::clone(plane), connection.clone(), first, place)
+        Session::new(number, version, rights, Arc::clone(plane), connection.clone(), first, running)
     });
     opened.map_err(|reason| match reason {
         NotOpened::Revoked => Refusal::Unwelcome(Status::Unauthorized, TOKEN_REVOKED.0),

@@ -1,8 +1,8 @@
 //! The QUIC server of Lodestone: sessions, streams, datagrams, tokens and back-pressure of `docs/protocol.md`.
 //!
-//! A frame takes this way: QUIC packet → chunk of a stream → decoded in place → digest checked → copied once into a bump
-//! page → bounded channel to the engine. Answers come back through an [`AnswerSink`], which never blocks its caller,
-//! and leave through the stream's writer task. The crate knows nothing of slots or of the graph: what a MOVE does is
+//! A frame takes this way: QUIC packet → chunk of a stream → decoded in place → digest checked → copied once into the bump
+//! page of its loop → bounded channel to the engine. Answers come back through an [`AnswerSink`], which never blocks its
+//! caller, and are written by the loop, or by the stream's writer task where that has to wait. The crate knows nothing of slots or of the graph: what a MOVE does is
 //! decided by whoever drains the channel.
 //!
 //! ```no_run
@@ -16,7 +16,7 @@
 //! let (ingress, mut batches) = tokio::sync::mpsc::channel(1024);
 //! let server = Server::start(
 //!     TransportConfig { listen: "127.0.0.1:0".parse()?, ..TransportConfig::default() },
-//!     runtime.handle(),
+//!     &[runtime.handle().clone()],
 //!     pages,
 //!     ingress,
 //!     Arc::new(|| 0),
@@ -40,6 +40,7 @@ mod certificates;
 mod config;
 mod connection;
 mod datagram;
+mod dock;
 mod error;
 mod fanout;
 mod frame;
@@ -50,12 +51,15 @@ mod overload;
 mod pages;
 mod plane;
 mod quic;
-mod reset;
+mod revocations;
 mod server;
+mod server_keys;
 mod session;
 mod sink;
+mod sockets;
 mod tls;
 mod token;
+mod updates;
 mod writer;
 
 #[doc(hidden)]
@@ -63,7 +67,8 @@ pub mod wire;
 
 pub use config::{Auth, Certificate, ClientCertificates, StreamCredit, TokenKey, TransportConfig};
 pub use error::TransportError;
-pub use fanout::{Fanout, NodeState, Outbox, StateSource};
+pub use fanout::{Fanout, NodeState, Outbox, StateSource, Way};
+pub use revocations::RevokeError;
 pub use server::Server;
 pub use session::SessionInfo;
 pub use sink::{AnswerSink, Batch, Decision, PathAnswer, SessionEvent};

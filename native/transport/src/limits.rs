@@ -2,11 +2,12 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Addresses that share one stretch of the table: looked through one after the other, in four cache lines.
+/// Addresses that share one stretch of the table: looked through one after the other, in three cache lines.
 const WAYS: usize = 8;
 
 /// Something that may happen so often a second, and in a burst of a given length. It is one word: the instant at which
@@ -29,6 +30,13 @@ impl Allowance {
     pub(crate) fn new(per_second: u64, burst: Duration) -> Option<Allowance> {
         let burst_ns = u64::try_from(burst.as_nanos()).unwrap_or(u64::MAX);
         (per_second > 0).then_some(Allowance { per_second, burst_ns })
+    }
+
+    /// As [`Allowance::new`], with room for so many at once.
+    pub(crate) fn with_burst_of(per_second: u64, burst: Duration, count: u32) -> Option<Allowance> {
+        let mut allowance = Allowance::new(per_second, burst)?;
+        allowance.burst_ns = allowance.burst_ns.max(allowance.cost_ns(count.into()));
+        Some(allowance)
     }
 
     fn cost_ns(self, amount: u64) -> u64 {
@@ -66,6 +74,60 @@ impl Rate {
             }
         }
     }
+
+    /// Takes `amount`, whatever was taken before.
+    fn charge(&self, allowance: Allowance, now_ns: u64, amount: u64) {
+        let cost_ns = allowance.cost_ns(amount);
+        let after = |due_ns: u64| Some(due_ns.max(now_ns).saturating_add(cost_ns));
+        // Relaxed as above; the change is never refused.
+        let _ = self.due_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+    }
+}
+
+/// What a session may send in a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SessionLimits {
+    /// MOVEs and RELEASEs.
+    pub(crate) moves: Option<Allowance>,
+    /// Bytes of frames.
+    pub(crate) bytes: Option<Allowance>,
+    /// Streams that it begins.
+    pub(crate) streams: Option<Allowance>,
+}
+
+/// What one session has sent of late. Any thread.
+#[derive(Debug)]
+pub(crate) struct SessionRates {
+    moves: Rate,
+    bytes: Rate,
+    streams: Rate,
+}
+
+impl SessionRates {
+    pub(crate) fn new() -> SessionRates {
+        SessionRates { moves: Rate::new(), bytes: Rate::new(), streams: Rate::new() }
+    }
+
+    /// Takes a frame from what the session may send, or says how long to wait, with nothing taken.
+    pub(crate) fn take(&self, limits: &SessionLimits, now_ns: u64, is_move: bool, bytes: u64) -> Result<(), Duration> {
+        if let Some(allowance) = limits.bytes {
+            // Nothing is taken yet: a wait for moves must not be paid for with bytes.
+            self.bytes.take(allowance, now_ns, 0)?;
+        }
+        if let (Some(allowance), true) = (limits.moves, is_move) {
+            self.moves.take(allowance, now_ns, 1)?;
+        }
+        if let Some(allowance) = limits.bytes {
+            // Without a second question: where another thread was faster meanwhile, asking again would charge the move again.
+            self.bytes.charge(allowance, now_ns, bytes);
+        }
+        Ok(())
+    }
+
+    /// Takes one more stream, or says how long to wait.
+    pub(crate) fn take_stream(&self, limits: &SessionLimits, now_ns: u64) -> Result<(), Duration> {
+        limits.streams.map_or(Ok(()), |allowance| self.streams.take(allowance, now_ns, 1))
+    }
 }
 
 /// What an address may do.
@@ -84,7 +146,7 @@ pub(crate) enum OverLimit {
     Connections,
     /// It begins them too fast.
     Handshakes,
-    /// Its stretch of the table is full of other addresses with connections.
+    /// Both its stretches of the table are full of other addresses with connections.
     Untracked,
 }
 
@@ -96,8 +158,12 @@ struct Entry {
     connections: u32,
 }
 
-/// Addresses with what they did of late. Of a set of eight the one with no connection that was quiet for longest makes
-/// room for a new one; an address with a connection is never forgotten.
+/// Addresses with what they did of late. An address lies in one of two sets of eight. A new one goes where fewer have
+/// connections, in the place of the one without that was quiet for longest; an address with a connection is never forgotten.
+///
+/// With as many addresses as there may be connections, each with one, half of the places are in use at most. A set holds four
+/// on average then, and with two to choose from one of a thousand million million million would have a ninth; with one
+/// set for each address it was one of fifty.
 pub(crate) struct Addresses {
     limits: AddressLimits,
     entries: Vec<Entry>,
@@ -131,26 +197,35 @@ impl Addresses {
 
     /// A connection that [`Addresses::enter`] counted has ended.
     pub(crate) fn leave(&mut self, address: SocketAddr) {
-        let key = key_of(address);
-        let entry = self.set(key).iter_mut().find(|entry| entry.address == key);
-        debug_assert!(entry.is_some(), "an address with a connection is never forgotten");
-        if let Some(entry) = entry {
-            entry.connections = entry.connections.saturating_sub(1);
+        let known = self.known(key_of(address));
+        debug_assert!(known.is_some(), "an address with a connection is never forgotten");
+        if let Some(index) = known {
+            self.entries[index].connections = self.entries[index].connections.saturating_sub(1);
         }
     }
 
-    fn set(&mut self, key: u64) -> &mut [Entry] {
-        let sets = self.entries.len() / WAYS;
-        let first = (self.hasher.hash_one(key) as usize & (sets - 1)) * WAYS;
-        &mut self.entries[first..first + WAYS]
+    /// The two sets that an address may lie in; they may be the same.
+    fn sets(&self, key: u64) -> [Range<usize>; 2] {
+        let (hash, sets) = (self.hasher.hash_one(key), self.entries.len() / WAYS);
+        [hash, hash >> 32].map(|part| {
+            let first = (part as usize & (sets - 1)) * WAYS;
+            first..first + WAYS
+        })
+    }
+
+    fn known(&self, key: u64) -> Option<usize> {
+        self.sets(key).into_iter().flatten().find(|index| self.entries[*index].address == key)
     }
 
     fn find(&mut self, key: u64) -> Option<&mut Entry> {
-        let set = self.set(key);
-        if let Some(index) = set.iter().position(|entry| entry.address == key) {
-            return set.get_mut(index);
+        if let Some(index) = self.known(key) {
+            return self.entries.get_mut(index);
         }
-        let free = set.iter_mut().filter(|entry| entry.connections == 0).min_by_key(|entry| entry.due_ns)?;
+        let connected =
+            |set: &Range<usize>| self.entries[set.clone()].iter().filter(|entry| entry.connections > 0).count();
+        let set = self.sets(key).into_iter().min_by_key(connected)?;
+        let free =
+            self.entries[set].iter_mut().filter(|entry| entry.connections == 0).min_by_key(|entry| entry.due_ns)?;
         *free = Entry { address: key, ..Entry::default() };
         Some(free)
     }
@@ -222,6 +297,51 @@ mod tests {
         assert_eq!(first, 11);
         assert_eq!(table.enter(address("10.0.0.1:1"), 0), Err(OverLimit::Handshakes));
         assert_eq!(table.enter(address("10.0.0.1:1"), 100_000_000), Ok(()));
+    }
+
+    #[test]
+    fn threads_that_race_pay_for_each_move_once() {
+        const MOVE_NS: u64 = 1_000_000;
+        let limits = SessionLimits {
+            moves: Allowance::new(SECOND_NS / MOVE_NS, Duration::from_secs(1 << 30)),
+            bytes: Allowance::new(1_000_000, Duration::ZERO),
+            streams: None,
+        };
+        let (rates, clock) = (SessionRates::new(), AtomicU64::new(1_000));
+        let race = || {
+            // Half of the bytes are due when the next come, so that threads meet at that limit all the time.
+            let take = |_| rates.take(&limits, clock.fetch_add(500, Ordering::Relaxed), true, 1).is_ok();
+            (0..200_000).filter(|round| take(*round)).count() as u64
+        };
+        let passed: u64 = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(race));
+            threads.map(|thread| thread.join().unwrap()).iter().sum()
+        });
+        assert!((1..800_000).contains(&passed), "{passed} passed, and some had to wait");
+        let paid_ns = rates.moves.due_ns.load(Ordering::Relaxed);
+        assert_eq!(paid_ns / MOVE_NS, passed, "{paid_ns} ns are paid for");
+    }
+
+    #[test]
+    fn as_many_addresses_as_there_may_be_connections_are_all_let_in() {
+        // The table is rounded up to a power of two: 4,096 of them fill it as far as it can be.
+        for connections_max in [1, 2, 7, 100, 1_000, 4_096, 60_000] {
+            let mut table = addresses(1, Allowance::new(1, Duration::ZERO), connections_max);
+            let entries = table.entries.len();
+            let host = |number: u32| SocketAddr::from((number.to_le_bytes(), 1));
+            for number in 0..connections_max {
+                assert_eq!(table.enter(host(number), 0), Ok(()), "{number} of {connections_max}");
+            }
+            for number in (0..connections_max).step_by(61) {
+                assert_eq!(table.enter(host(number), 0), Err(OverLimit::Connections), "{number}");
+            }
+            // Others come in the place of each that leaves.
+            for number in (0..connections_max).step_by(7) {
+                table.leave(host(number));
+                assert_eq!(table.enter(host(number + connections_max), 0), Ok(()), "{number} of {connections_max}");
+            }
+            assert_eq!(table.entries.len(), entries);
+        }
     }
 
     #[test]

@@ -2,28 +2,31 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant as Clock};
 
+use lodestone_memory::steer::SOCKETS_MAX;
 use lodestone_memory::{CounterId, Counters, Histograms, PagePool, Status};
-use quinn_proto::{EndpointConfig, HashedConnectionIdGenerator, IdleTimeout, ServerConfig, VarInt};
-use socket2::{Domain, Protocol, Socket, Type};
+use quinn_proto::{EndpointConfig, IdleTimeout, ServerConfig, VarInt};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::admission::{AddressGate, Doorkeeper};
+use crate::admission::{AddressGate, Doorkeeper, OVERLOADED_INTERVAL_NS};
 use crate::answers::AnswerLimits;
-use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig};
+use crate::config::{Auth, Certificate, ClientCertificates, TransportConfig, in_range};
+use crate::dock::Dock;
 use crate::error::TransportError;
 use crate::fanout::Outbox;
-use crate::limits::{AddressLimits, Addresses, Allowance};
+use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
-use crate::plane::{EventSink, Plane, RevisionSource, Told};
-use crate::quic::Endpoint;
-use crate::reset::ResetKey;
-use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code};
+use crate::plane::{EventSink, Plane, RevisionSource};
+use crate::quic::{Congestion, Endpoint, Hub, Seat};
+use crate::revocations::{RevocationsFile, RevokeError};
+use crate::server_keys::{ServerId, ServerKeys};
+use crate::session::{SHUTTING_DOWN_TEXT, SessionInfo, Sessions, close_code, now_unix_ms};
 use crate::sink::Batch;
+use crate::sockets::{self, SocketIds};
 use crate::tls::Identity;
 use crate::token::{Gate, Verifier};
 
@@ -37,11 +40,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Answers of a connection that are sent and not yet acknowledged.
 const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
 /// Datagrams that may wait to be read; QUIC drops the oldest beyond. Also the largest datagram offered to clients.
-const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const DATAGRAM_BUFFER_BYTES: usize = 64 * 1024;
 /// First guess of the round trip. The default of QUIC (333 ms) makes one lost handshake packet cost a second.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
-/// Asked of the system for each direction, so that a burst survives until a worker comes; it may grant less.
-const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// What the socket gets at least for the last packets of all connections, also where the sessions took all the time.
 const ENDING_WAIT_MIN: Duration = Duration::from_millis(100);
 
@@ -54,20 +55,25 @@ const ATTEMPTS_WAITING_MAX: usize = 4096;
 /// What may wait with each of them: the rest of a client's first flight.
 const ATTEMPT_BYTES_MAX: u64 = 16 * 1024;
 /// Least time between two stateless resets: 5,000 a second, each shorter than what caused it, tell 50,000 clients of a
-/// restart within their idle time-out, and cost little if somebody provokes them.
+/// restart within their idle time-out, and cost little if somebody provokes them. All sockets together keep to it.
 const RESET_INTERVAL: Duration = Duration::from_micros(200);
 
 /// A running QUIC server. Dropping it closes every connection at once; [`Server::shutdown`] does it with a farewell.
 pub struct Server {
+    /// Of the first loop; what a server has once is the same in all of them.
     plane: Arc<Plane>,
-    endpoint: Endpoint,
+    endpoints: Vec<Endpoint>,
     identity: Identity,
     address: SocketAddr,
     connections_max: u32,
 }
 
 impl Server {
-    /// Binds and starts accepting on the given runtime; may be called from any thread.
+    /// Binds and starts accepting; may be called from any thread.
+    ///
+    /// Each of `loops`, at least one and at most 64, gets a socket of its own on the one address and serves
+    /// the connections of that socket alone, so a runtime of one thread is best. Where the system cannot share an
+    /// address as it takes, the first one serves all, and a warning says so.
     ///
     /// `ingress` takes the batches (a full channel holds the clients), `revision` is read for WELCOME and must never
     /// wait, `events` is called from the runtime's workers and must never wait either. The server sets the pool's
@@ -78,7 +84,7 @@ impl Server {
     #[allow(clippy::too_many_arguments, reason = "each is one of the ends that the runtime joins here")]
     pub fn start(
         config: TransportConfig,
-        handle: &Handle,
+        loops: &[Handle],
         pages: PagePool,
         ingress: mpsc::Sender<Batch>,
         revision: RevisionSource,
@@ -87,44 +93,53 @@ impl Server {
         events: EventSink,
     ) -> Result<Server, TransportError> {
         config.check()?;
+        in_range("sockets", loops.len() as u64, 1, SOCKETS_MAX as u64)?;
         let gate = Gate::new(&config.auth)?;
         let identity = Identity::load(&config.certificate, &config.client_certificates, config.listen.ip(), counters)?;
-        let answer_limits = AnswerLimits {
-            buffer_bytes: config.answer_buffer_bytes,
-            routes: Arc::new(Semaphore::new(config.routes_in_flight_max)),
-            rollbacks: Arc::new(AtomicU64::new(0)),
-        };
-        let told = Told::default();
-        let plane = Arc::new(Plane {
+        let revocations = config.revocations_file.as_deref();
+        let revocations = revocations.map(|path| RevocationsFile::open(path, now_unix_ms())).transpose()?;
+        let (sockets, address) = sockets::open(config.listen, loops.len())?;
+        let pages = Arc::new(Pages::new(pages, counters));
+        let hubs: Vec<Hub> = sockets.iter().map(|_| Hub::default()).collect();
+        let dock = Arc::new(Dock::new(hubs[0].clone(), ingress.clone(), Arc::clone(&pages), counters));
+        let plane = Plane {
+            dock: Arc::clone(&dock),
             streams_max: config.streams_max,
             stream_credit: config.stream_credit,
             nodes_max: config.nodes_max,
             hello_wait: Duration::from_millis(config.handshake_timeout_ms),
             started: Clock::now(),
-            session_moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
-            session_bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
-            address_gate: address_gate(&config),
-            handshakes: AtomicU64::new(0),
+            session_limits: session_limits(&config),
+            address_gate: Arc::new(address_gate(&config)),
+            handshakes: Arc::default(),
             slow_consumer: Duration::from_millis(config.slow_consumer_ms),
             drain: Duration::from_millis(config.drain_ms),
             handshake_target: Duration::from_millis(config.handshake_target_ms),
-            gate,
-            answer_limits,
-            pages: Pages::new(pages, counters, Arc::clone(&told.backlog)),
+            gate: Arc::new(gate),
+            answer_limits: AnswerLimits {
+                buffer_bytes: config.answer_buffer_bytes,
+                routes: Arc::new(Semaphore::new(config.routes_in_flight_max)),
+                rollbacks: Arc::default(),
+                dock,
+            },
+            pages,
             ingress,
             revision,
             counters,
             histograms,
             events,
             fanout: config.fanout.clone(),
-            sessions: Sessions::new(config.connections_max),
-            told,
+            sessions: Arc::new(Sessions::new(config.connections_max, revocations)),
+            told: Arc::default(),
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
+            running: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),
-        });
-        let (endpoint, address) = bind(&config, &identity, handle, &plane)?;
-        tell_listening(&config, address, &identity);
-        Ok(Server { plane, endpoint, identity, address, connections_max: config.connections_max })
+        };
+        let endpoints = start_loops(&config, &identity, loops, sockets, address, hubs, &plane)
+            .map_err(|source| TransportError::Bind { address, source })?;
+        tell_listening(&config, address, endpoints.len(), &identity);
+        let connections_max = config.connections_max;
+        Ok(Server { plane: Arc::new(plane), endpoints, identity, address, connections_max })
     }
 
     /// Where it listens, with the port the system chose if 0 was asked for.
@@ -194,30 +209,22 @@ impl Server {
         self.plane.sessions.close(session, status, text)
     }
 
-    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`.
+    /// Lets the token with this nonce open no more sessions and closes those it opened, with `UNAUTHORIZED`. Waits for the file
+    /// of revocations where there is one, so no worker should call it.
     ///
-    /// Returns `false`, with nothing revoked, when 262,144 tokens are revoked already: change the key then.
-    pub fn revoke_token(&self, nonce: u64) -> bool {
-        let revoked = self.plane.sessions.revoke(nonce);
-        if revoked {
-            tracing::info!("a token was revoked");
-        } else {
-            tracing::warn!("a token was not revoked: too many are; replace its key");
-        }
-        revoked
+    /// # Errors
+    /// [`RevokeError::Full`], with nothing done; [`RevokeError::NotWritten`], with all of it done but for the file.
+    pub fn revoke_token(&self, nonce: u64) -> Result<(), RevokeError> {
+        tell_revoked(self.plane.sessions.revoke(nonce))
     }
 
     /// Lets the token of this session open no more sessions and closes all that it opened, with `UNAUTHORIZED`; a session
-    /// without a token is closed alone. `None` if there is no such session; `Some(false)`, with nothing done, when the
-    /// table of revoked tokens is full.
-    pub fn revoke_session(&self, session: u32) -> Option<bool> {
-        let revoked = self.plane.sessions.revoke_session(session);
-        match revoked {
-            Some(true) => tracing::info!(session, "the token of a session was revoked"),
-            Some(false) => tracing::warn!(session, "a token was not revoked: too many are; replace its key"),
-            None => {}
-        }
-        revoked
+    /// without a token is closed alone. `None` if there is no such session.
+    ///
+    /// # Errors
+    /// As [`Server::revoke_token`].
+    pub fn revoke_session(&self, session: u32) -> Option<Result<(), RevokeError>> {
+        self.plane.sessions.revoke_session(session).map(tell_revoked)
     }
 
     /// Tells every session of a rollback to `revision`, on its first stream. Call it on the engine thread, after the
@@ -234,23 +241,31 @@ impl Server {
     pub async fn shutdown(&self, wait_ms: u64) {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
         // Handshakes that start from here on are refused.
-        self.endpoint.set_server_config(None);
+        self.endpoints.iter().for_each(|endpoint| endpoint.set_server_config(None));
         self.plane.stopping.send_replace(true);
         self.plane.sessions.shut_down();
-        let all_ended = self.plane.places.acquire_many(self.connections_max);
+        let all_ended = self.plane.running.acquire_many(self.connections_max);
         if timeout_at(deadline, all_ended).await.is_err() {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
-        self.endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
+        self.close_all();
         let deadline = deadline.max(Instant::now() + ENDING_WAIT_MIN);
-        let _ = timeout_at(deadline, self.endpoint.finished()).await;
+        for endpoint in &self.endpoints {
+            let _ = timeout_at(deadline, endpoint.finished()).await;
+        }
+    }
+
+    fn close_all(&self) {
+        for endpoint in &self.endpoints {
+            endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.plane.stopping.send_replace(true);
-        self.endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
+        self.close_all();
     }
 }
 
@@ -260,13 +275,31 @@ impl std::fmt::Debug for Server {
     }
 }
 
+fn tell_revoked(outcome: Result<(), RevokeError>) -> Result<(), RevokeError> {
+    match &outcome {
+        Ok(()) => tracing::info!("a token was revoked"),
+        Err(error) => tracing::warn!(%error, "a token was not revoked as it should be"),
+    }
+    outcome
+}
+
+fn session_limits(config: &TransportConfig) -> SessionLimits {
+    let (streams, streams_max) = (config.session_streams_per_second, config.streams_max);
+    SessionLimits {
+        moves: Allowance::new(config.session_moves_per_second, SESSION_BURST),
+        bytes: Allowance::new(config.session_bytes_per_second, SESSION_BURST),
+        // A client may always open at once all that it was promised.
+        streams: Allowance::with_burst_of(streams, SESSION_BURST, streams_max),
+    }
+}
+
 fn address_gate(config: &TransportConfig) -> AddressGate {
     let handshakes = Allowance::new(config.address_handshakes_per_second, ADDRESS_BURST);
     let limits = AddressLimits { connections_max: config.address_connections_max, handshakes };
     AddressGate::new(Addresses::new(limits, config.connections_max), config.limit_loopback)
 }
 
-fn tell_listening(config: &TransportConfig, address: SocketAddr, identity: &Identity) {
+fn tell_listening(config: &TransportConfig, address: SocketAddr, sockets: usize, identity: &Identity) {
     let sha256: String = identity.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
     match &config.certificate {
         Certificate::SelfSigned => tracing::info!(sha256, "certificate made"),
@@ -278,38 +311,54 @@ fn tell_listening(config: &TransportConfig, address: SocketAddr, identity: &Iden
         Auth::None => 0,
         Auth::Tokens(keys) => keys.len(),
     };
-    tracing::info!(%address, token_keys = keys, connections_max = config.connections_max, "listening");
+    let connections_max = config.connections_max;
+    tracing::info!(%address, sockets, token_keys = keys, connections_max, "listening");
     if keys == 0 && !address.ip().is_loopback() {
         tracing::warn!(%address, "anybody who reaches this address may move any node: transport.auth is none");
     }
 }
 
-fn bind(
+/// A loop for each socket, each with its side of the channel.
+fn start_loops(
     config: &TransportConfig,
     identity: &Identity,
-    handle: &Handle,
-    plane: &Arc<Plane>,
-) -> Result<(Endpoint, SocketAddr), TransportError> {
-    let address = config.listen;
-    let failed = |source| TransportError::Bind { address, source };
-    let socket = open_socket(address).map_err(failed)?;
-    let bound = socket.local_addr().map_err(failed)?;
-    let doorkeeper = Doorkeeper {
-        plane: Arc::clone(plane),
-        runtime: handle.clone(),
-        retry_handshakes: config.retry_handshakes.into(),
-        handshakes_max: config.handshakes_max.into(),
-        overloaded_next_ns: 0,
-    };
-    let _entered = handle.enter();
-    let endpoint = Endpoint::start(endpoint_config(config), server_config(config, identity), socket, doorkeeper)
-        .map_err(failed)?;
-    Ok((endpoint, bound))
+    loops: &[Handle],
+    sockets: Vec<UdpSocket>,
+    address: SocketAddr,
+    hubs: Vec<Hub>,
+    plane: &Plane,
+) -> std::io::Result<Vec<Endpoint>> {
+    let keys = ServerKeys::of(&config.certificate, &ServerId::new(&config.server_id, address));
+    // Made once, so that every socket takes the tokens that another one gave out.
+    let server = server_config(config, identity, keys.as_ref());
+    let count = sockets.len();
+    let mut endpoints = Vec::with_capacity(count);
+    for (number, (socket, runtime)) in sockets.into_iter().zip(loops).enumerate() {
+        let plane = if number == 0 { plane.clone() } else { plane.with_dock(hubs[number].clone()) };
+        let doorkeeper = Doorkeeper {
+            plane: Arc::new(plane),
+            runtime: runtime.clone(),
+            retry_handshakes: config.retry_handshakes.into(),
+            handshakes_max: config.handshakes_max.into(),
+            overloaded_next_ns: 0,
+            overloaded_interval_ns: OVERLOADED_INTERVAL_NS * count as u64,
+            noted: Vec::new(),
+            buffer: Vec::new(),
+        };
+        let _entered = runtime.enter();
+        let seat = Seat { number, hubs: hubs.clone() };
+        let quic = endpoint_config(keys.as_ref(), number, count);
+        endpoints.push(Endpoint::start(quic, server.clone(), socket, seat, doorkeeper)?);
+    }
+    Ok(endpoints)
 }
 
 /// What connections are accepted with.
-fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig {
+fn server_config(config: &TransportConfig, identity: &Identity, keys: Option<&ServerKeys>) -> ServerConfig {
     let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
+    if let Some(keys) = keys {
+        server.token_key(Arc::clone(&keys.retry));
+    }
     server
         .transport_config(Arc::new(quic_config(config)))
         .migration(config.migration)
@@ -321,30 +370,16 @@ fn server_config(config: &TransportConfig, identity: &Identity) -> ServerConfig 
 
 /// With certificate files a server that was restarted still knows its connection ids, and tells clients of its
 /// predecessor at once that their connections are gone; with a certificate made at start they find out by their idle
-/// time-out.
-fn endpoint_config(config: &TransportConfig) -> EndpointConfig {
-    let mut endpoint = match ResetKey::of(&config.certificate) {
-        Some(key) => {
-            let ids = key.connection_ids();
-            let mut endpoint = EndpointConfig::new(Arc::new(key));
-            endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
-            endpoint
-        }
+/// time-out. Each socket gives out ids that lead to itself.
+fn endpoint_config(keys: Option<&ServerKeys>, socket: usize, sockets: usize) -> EndpointConfig {
+    let ids = keys.map(|keys| keys.connection_ids);
+    let mut endpoint = match keys {
+        Some(keys) => EndpointConfig::new(Arc::clone(&keys.reset)),
         None => EndpointConfig::default(),
     };
-    endpoint.min_reset_interval(RESET_INTERVAL);
+    endpoint.cid_generator(move || Box::new(SocketIds::new(ids, socket, sockets)));
+    endpoint.min_reset_interval(RESET_INTERVAL * sockets as u32);
     endpoint
-}
-
-fn open_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    for set in [Socket::set_recv_buffer_size, Socket::set_send_buffer_size] {
-        if let Err(error) = set(&socket, SOCKET_BUFFER_BYTES) {
-            tracing::debug!(%error, "the system grants no larger socket buffer");
-        }
-    }
-    socket.bind(&address.into())?;
-    Ok(socket.into())
 }
 
 fn quic_config(config: &TransportConfig) -> quinn_proto::TransportConfig {
@@ -359,6 +394,7 @@ fn quic_config(config: &TransportConfig) -> quinn_proto::TransportConfig {
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER_BYTES))
         .datagram_send_buffer_size(DATAGRAM_BUFFER_BYTES)
         .initial_rtt(INITIAL_RTT)
+        .congestion_controller_factory(Arc::new(Congestion::default()))
         // Answers are small, and the probes for larger packets cost a fifth of a handshake's time (measured).
         .mtu_discovery_config(None);
     quic

@@ -1,7 +1,6 @@
 //! Sessions: one for each welcomed connection, and the table of all of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,21 +10,20 @@ use lodestone_memory::{CounterId, Status};
 use quinn_proto::VarInt;
 use tokio::sync::Notify;
 
-use crate::admission::Place;
+use crate::admission::Running;
 use crate::answers::StreamAnswers;
 use crate::fanout::Outbox;
-use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, put_close};
-use crate::limits::Rate;
+use crate::frame::{FrameKind, PROTOCOL_VERSION_FANOUT, PROTOCOL_VERSION_LATEST, UPDATE_FRAME_BYTES_MAX, put_close};
+use crate::limits::SessionRates;
 use crate::plane::Plane;
 use crate::quic::Connection;
+use crate::revocations::{RevocationsFile, RevokeError, Revoked};
 use crate::token::{Rights, TOKEN_REVOKED};
 
 /// How long the delivery of a CLOSE frame is waited for before the connection is closed.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_millis(100);
 /// How long a throttled stream may not notice that its connection is over.
 const THROTTLED_LOOK: Duration = Duration::from_secs(1);
-/// Revoked tokens that are remembered: 262,144 take about 6 MiB, and a full set refuses rather than forgets.
-const REVOCATIONS_MAX: usize = 1 << 18;
 
 /// A session as an operator sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +62,8 @@ impl End {
 /// One welcomed connection. Held by its tasks; the table lets go of it when the connection ends.
 pub(crate) struct Session {
     pub(crate) number: u32,
+    /// Of the wire contract.
+    pub(crate) version: u16,
     pub(crate) rights: Rights,
     pub(crate) plane: Arc<Plane>,
     pub(crate) connection: Connection,
@@ -73,8 +73,7 @@ pub(crate) struct Session {
     pub(crate) outbox: Option<Arc<Outbox>>,
     address: SocketAddr,
     connected_unix_ms: u64,
-    moves: Rate,
-    bytes: Rate,
+    rates: SessionRates,
     /// Streams over the rate wait for their turn here: side by side all would wake for what one of them may send.
     throttle: tokio::sync::Mutex<()>,
     /// Streams whose writer has not ended.
@@ -83,10 +82,11 @@ pub(crate) struct Session {
     end: Mutex<Option<End>>,
     ending: AtomicBool,
     draining: AtomicBool,
-    muted: AtomicBool,
+    /// The client sent CLOSE. Shared with the streams, whose answers the loop writes.
+    muted: Arc<AtomicBool>,
     end_wake: Notify,
-    /// The connection's place among those allowed: free again when the last task of the session has ended.
-    _place: Place,
+    /// Until the last task of the session has ended.
+    _running: Running,
 }
 
 impl Session {
@@ -96,51 +96,60 @@ impl Session {
         rights: Rights,
         plane: Arc<Plane>,
         connection: Connection,
-        first: StreamAnswers,
-        place: Place,
+        first: Arc<StreamAnswers>,
+        running: Running,
     ) -> Session {
         let fanout = plane.fanout.as_ref().filter(|_| version >= PROTOCOL_VERSION_FANOUT);
+        // What fits here always fits: no path of QUIC carries less than the first packets had.
+        let datagrams = version >= PROTOCOL_VERSION_LATEST
+            && connection.datagram_bytes_max().is_some_and(|bytes| bytes >= UPDATE_FRAME_BYTES_MAX);
+        let outbox = fanout.map(|fanout| fanout.outbox(number, datagrams));
+        outbox.iter().for_each(|outbox| outbox.run_on(&plane.dock));
         Session {
             number,
+            version,
             rights,
-            outbox: fanout.map(|fanout| fanout.outbox(number)),
+            outbox,
             plane,
             address: connection.remote_address(),
             connection,
-            first: Arc::new(first),
+            first,
             frames: AtomicU64::new(0),
             connected_unix_ms: now_unix_ms(),
-            moves: Rate::new(),
-            bytes: Rate::new(),
+            rates: SessionRates::new(),
             throttle: tokio::sync::Mutex::new(()),
             streams: AtomicU32::new(0),
             streams_ended: Notify::new(),
             end: Mutex::new(None),
             ending: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            muted: AtomicBool::new(false),
+            muted: Arc::new(AtomicBool::new(false)),
             end_wake: Notify::new(),
-            _place: place,
+            _running: running,
         }
     }
 
     /// Takes from what the session may send, or says how long to wait. Moves that pass pay for their bytes too.
     pub(crate) fn take_allowance(&self, kind: FrameKind, bytes: u64) -> Result<(), Duration> {
-        let (moves, limit_bytes) = (self.plane.session_moves, self.plane.session_bytes);
-        if moves.is_none() && limit_bytes.is_none() {
+        let limits = &self.plane.session_limits;
+        if limits.moves.is_none() && limits.bytes.is_none() {
             return Ok(());
         }
-        let now_ns = self.plane.now_ns();
-        if let Some(allowance) = limit_bytes {
-            // Nothing is taken yet: a wait for moves must not be paid for with bytes.
-            self.bytes.take(allowance, now_ns, 0)?;
-        }
-        if let (Some(allowance), FrameKind::Move | FrameKind::Release) = (moves, kind) {
-            self.moves.take(allowance, now_ns, 1)?;
-        }
-        match limit_bytes {
-            Some(allowance) => self.bytes.take(allowance, now_ns, bytes),
-            None => Ok(()),
+        let is_move = matches!(kind, FrameKind::Move | FrameKind::Release);
+        self.rates.take(limits, self.plane.now_ns(), is_move, bytes)
+    }
+
+    /// Waits until the session may begin one more stream, or is over. Streams behind it are not taken meanwhile and hold
+    /// their credit, so QUIC holds the client, and nothing but its new streams waits.
+    pub(crate) async fn stream_allowed(&self) {
+        let (limits, now_ns) = (&self.plane.session_limits, || self.plane.now_ns());
+        let Err(mut wait) = self.rates.take_stream(limits, now_ns()) else { return };
+        self.plane.counters.add(CounterId::StreamsThrottled, 1);
+        while tokio::time::timeout(wait, self.connection.closed()).await.is_err() {
+            match self.rates.take_stream(limits, now_ns()) {
+                Ok(()) => return,
+                Err(longer) => wait = longer,
+            }
         }
     }
 
@@ -237,6 +246,11 @@ impl Session {
         self.muted.load(Ordering::Acquire)
     }
 
+    /// The same for whoever looks at it later.
+    pub(crate) fn silence(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.muted)
+    }
+
     /// Completes with the reason once the session is to end. One task at a time.
     pub(crate) async fn ended(&self) -> End {
         loop {
@@ -320,7 +334,7 @@ struct Table {
     /// A session lies at its number modulo the length, which is a power of two and at least twice as many as there may
     /// be: found, added and removed in one step, in memory taken at start.
     live: Vec<Option<Arc<Session>>>,
-    revoked: BTreeSet<u64>,
+    revoked: Revoked,
     last_number: u32,
     closed: bool,
 }
@@ -352,14 +366,18 @@ impl Table {
 /// list. A rollback holds it too, so that a session sees either the earlier revision and then the notice, or the later.
 pub(crate) struct Sessions {
     table: Mutex<Table>,
+    /// `None`: revocations end with the server.
+    revocations: Option<RevocationsFile>,
 }
 
 impl Sessions {
-    /// Room for this many.
-    pub(crate) fn new(sessions_max: u32) -> Sessions {
+    /// Room for this many, with the tokens that were revoked before.
+    pub(crate) fn new(sessions_max: u32, revocations: Option<(RevocationsFile, Revoked)>) -> Sessions {
+        let (revocations, revoked) = revocations.unzip();
+        let revoked = revoked.unwrap_or_default();
         let mut live = Vec::new();
         live.resize_with((sessions_max as usize * 2).next_power_of_two(), || None);
-        Sessions { table: Mutex::new(Table { live, revoked: BTreeSet::new(), last_number: 0, closed: false }) }
+        Sessions { table: Mutex::new(Table { live, revoked, last_number: 0, closed: false }), revocations }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -373,7 +391,8 @@ impl Sessions {
         if table.closed {
             return Err(NotOpened::ShuttingDown);
         }
-        if rights.nonce.is_some_and(|nonce| table.revoked.contains(&nonce)) {
+        if let Some(nonce) = rights.nonce.filter(|nonce| table.revoked.contains(*nonce)) {
+            table.revoked.learn(nonce, rights.expires_unix_ms);
             return Err(NotOpened::Revoked);
         }
         let number = table.free_number();
@@ -413,24 +432,38 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn revoke(&self, nonce: u64) -> bool {
+    /// Revokes a token and closes its sessions. Waits for the file, so no worker should call it.
+    pub(crate) fn revoke(&self, nonce: u64) -> Result<(), RevokeError> {
+        let now_unix_ms = now_unix_ms();
+        let Some(file) = &self.revocations else { return self.refuse(nonce, now_unix_ms) };
+        let _turn = file.turn();
+        self.refuse(nonce, now_unix_ms)?;
+        // A copy, so that nobody who opens a session waits for the disk.
+        let revoked = self.table().revoked.clone();
+        file.write(&revoked, now_unix_ms)
+    }
+
+    fn refuse(&self, nonce: u64, now_unix_ms: u64) -> Result<(), RevokeError> {
         let mut table = self.table();
-        if table.revoked.len() >= REVOCATIONS_MAX && !table.revoked.contains(&nonce) {
-            return false;
+        let table = &mut *table;
+        let opened: Vec<&Arc<Session>> =
+            table.live.iter().flatten().filter(|session| session.rights.nonce == Some(nonce)).collect();
+        let expires = opened.iter().map(|session| session.rights.expires_unix_ms).max();
+        if !table.revoked.add(nonce, expires, now_unix_ms) {
+            return Err(RevokeError::Full);
         }
-        table.revoked.insert(nonce);
-        for session in table.sessions().filter(|session| session.rights.nonce == Some(nonce)) {
+        for session in opened {
             session.close(Status::Unauthorized, TOKEN_REVOKED.0);
         }
-        true
+        Ok(())
     }
 
     /// Revokes the token of a session; `None`: there is no such session.
-    pub(crate) fn revoke_session(&self, number: u32) -> Option<bool> {
+    pub(crate) fn revoke_session(&self, number: u32) -> Option<Result<(), RevokeError>> {
         let nonce = self.table().find(number)?.rights.nonce;
         match nonce {
             Some(nonce) => Some(self.revoke(nonce)),
-            None => Some(self.close(number, Status::Unauthorized, TOKEN_REVOKED.0)),
+            None => self.close(number, Status::Unauthorized, TOKEN_REVOKED.0).then_some(Ok(())),
         }
     }
 

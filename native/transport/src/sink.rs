@@ -1,19 +1,77 @@
 //! What passes between the transport and the engine: batches one way, answers the other.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use lodestone_memory::{Page, Status};
 
-/// Records of one stream (or of one session's datagrams) on their way to the engine.
+/// Records on their way to the engine: those that the streams of one loop brought in one round of it, or those of one
+/// other source. Whoever has records in it has them in the order of their counters.
 pub struct Batch {
-    /// The records, at least one, in the order of their counters.
+    /// The records, at least one.
     pub page: Page,
-    /// Where their answers go.
-    pub sink: Arc<dyn AnswerSink>,
     /// Just before the batch entered the channel.
     pub entered: Instant,
+    sinks: Sinks,
+}
+
+/// Where the answers to the records of a page go.
+enum Sinks {
+    One(Arc<dyn AnswerSink>),
+    /// One after the other, in the order of the records.
+    Runs(Vec<Run>),
+}
+
+/// Records that follow each other and have the same sink.
+pub(crate) struct Run {
+    /// The first record behind them.
+    pub(crate) end: usize,
+    pub(crate) sink: Arc<dyn AnswerSink>,
+}
+
+impl Batch {
+    /// A batch whose answers all go the same way.
+    pub fn of_one(page: Page, sink: Arc<dyn AnswerSink>) -> Batch {
+        Batch { page, entered: Instant::now(), sinks: Sinks::One(sink) }
+    }
+
+    /// A batch of several streams, all served by one loop. The last run ends with the page.
+    pub(crate) fn of_runs(page: Page, runs: Vec<Run>) -> Batch {
+        debug_assert_eq!(runs.last().map(|run| run.end), Some(page.len()), "every record has a sink");
+        Batch { page, entered: Instant::now(), sinks: Sinks::Runs(runs) }
+    }
+
+    /// Where the answers of the record go at which run number `run` begins or goes on, and the first record behind that
+    /// run. Runs are counted from 0.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn run(&self, run: usize) -> (&Arc<dyn AnswerSink>, usize) {
+        match &self.sinks {
+            Sinks::One(sink) => {
+                assert!(run == 0, "a batch of one sink is one run");
+                (sink, self.page.len())
+            }
+            Sinks::Runs(runs) => (&runs[run].sink, runs[run].end),
+        }
+    }
+
+    /// Lets the answers that were only noted so far go out: see [`AnswerSink::carry`].
+    pub fn carry(&self) {
+        match &self.sinks {
+            Sinks::One(sink) => sink.carry(),
+            // One loop carries the answers of all.
+            Sinks::Runs(runs) => runs.iter().take(1).for_each(|run| run.sink.carry()),
+        }
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Batch").field("records", &self.page.len()).finish_non_exhaustive()
+    }
 }
 
 /// What became of one MOVE or RELEASE.
@@ -51,7 +109,12 @@ pub struct PathAnswer<'nodes> {
 pub trait AnswerSink: Send + Sync {
     /// MOVEs and RELEASEs of one batch, in the order of their counters. Afterwards every frame of the stream up to the
     /// last counter is decided and, where accepted, committed by `revision`.
+    ///
+    /// They may be noted only: [`AnswerSink::carry`] follows before the caller waits for anything.
     fn decided(&self, decisions: &[Decision], revision: u64);
+    /// The caller has decided what it took together: what [`AnswerSink::decided`] noted goes out now. One call does for
+    /// all sinks of a batch.
+    fn carry(&self) {}
     /// A READ, ROUTE, SUBSCRIBE or UNSUBSCRIBE that is answered by REJECT.
     fn refused(&self, counter: u64, status: Status, node: u32);
     /// The answer to a READ: the slot as it lies in the slot arena, all zero where the node has none.

@@ -23,11 +23,14 @@ pub(crate) struct Rights {
     pub(crate) node_last: u32,
     /// Names the token for revocation; `None` without tokens.
     pub(crate) nonce: Option<u64>,
+    /// When the token opens no more sessions; those that are open stay.
+    pub(crate) expires_unix_ms: u64,
 }
 
 impl Rights {
     /// What everyone may do where tokens are not asked for.
-    pub(crate) const ALL: Rights = Rights { tenant: 0, node_first: 0, node_last: u32::MAX, nonce: None };
+    pub(crate) const ALL: Rights =
+        Rights { tenant: 0, node_first: 0, node_last: u32::MAX, nonce: None, expires_unix_ms: u64::MAX };
 }
 
 /// Why a token was refused; the text that the client is given.
@@ -111,11 +114,13 @@ impl Verifier {
         let key_id = u32_at(claim, 0);
         let (_, keyed) = self.keys.iter().find(|(id, _)| *id == key_id).ok_or(not_valid)?;
         keyed.clone().chain_update(claim).verify_slice(signature).map_err(|_| not_valid)?;
-        if now_unix_ms >= u64_at(claim, 8) {
+        let expires_unix_ms = u64_at(claim, 8);
+        if now_unix_ms >= expires_unix_ms {
             return Err(TokenFault("the token has expired"));
         }
         let (node_first, node_last) = (u32_at(claim, 16), u32_at(claim, 20));
-        Ok(Rights { tenant: u32_at(claim, 4), node_first, node_last, nonce: Some(u64_at(claim, 24)) })
+        let (tenant, nonce) = (u32_at(claim, 4), Some(u64_at(claim, 24)));
+        Ok(Rights { tenant, node_first, node_last, nonce, expires_unix_ms })
     }
 }
 
@@ -145,7 +150,9 @@ mod tests {
         let verifier = Verifier::new(&keys()).unwrap();
         for key in keys() {
             let rights = verifier.check(&token(&key, 1000), 999).unwrap();
-            assert_eq!(rights, Rights { tenant: 77, node_first: 10, node_last: 20, nonce: Some(0xabcd) });
+            let nonce = Some(0xabcd);
+            let wanted = Rights { tenant: 77, node_first: 10, node_last: 20, nonce, expires_unix_ms: 1000 };
+            assert_eq!(rights, wanted);
         }
     }
 

@@ -5,7 +5,7 @@ use lodestone_memory::Status;
 
 use crate::config::TokenKey;
 use crate::error::TransportError;
-use crate::frame::{Expected, Frame, FrameDecoder, FrameKind, Header, PROTOCOL_VERSION_FANOUT};
+use crate::frame::{Expected, Frame, FrameDecoder, FrameKind, Header, PROTOCOL_VERSION_LATEST};
 use crate::hello::{HelloReader, token_of};
 use crate::token::{Rights, Verifier};
 
@@ -31,10 +31,10 @@ pub struct SeenFrame {
 /// What came out of a stream: the frames in their order, and the protocol error that ended it, if one did.
 pub type SeenStream = (Vec<SeenFrame>, Option<&'static str>);
 
-/// Cuts the chunks of one stream of a welcomed session of version 2 into frames, as the ingress does.
+/// Cuts the chunks of one stream of a welcomed session of the highest version into frames, as the ingress does.
 pub fn stream<'chunk>(chunks: impl IntoIterator<Item = &'chunk [u8]>, session: u32, counter: u64) -> SeenStream {
     let (mut decoder, mut frames) = (FrameDecoder::new(), Vec::new());
-    let mut expected = Expected { session, counter, fanout: true };
+    let mut expected = Expected { session, counter, version: PROTOCOL_VERSION_LATEST };
     for mut chunk in chunks {
         loop {
             match decoder.next(&mut chunk, expected) {
@@ -67,11 +67,7 @@ fn seen(frame: &Frame<'_>) -> SeenFrame {
         bytes: frame.head.frame_bytes(),
         counter,
         ack_each,
-        node: if matches!(kind, FrameKind::Close | FrameKind::Subscribe | FrameKind::Unsubscribe) {
-            0
-        } else {
-            frame.node()
-        },
+        node: if kind == FrameKind::Close { 0 } else { frame.node() },
         digest_matches: frame.digest_matches(),
         packet: if kind == FrameKind::Move { frame.packet().to_vec() } else { Vec::new() },
         closes: (kind == FrameKind::Close).then(|| frame.close_status()),
@@ -114,7 +110,7 @@ pub fn hello<'chunk>(
     let mut reader = HelloReader::default();
     for chunk in chunks {
         if let Some(body) = reader.take(chunk).map_err(|text| (Status::Malformed, text))? {
-            return token_of(&body, PROTOCOL_VERSION_FANOUT).map(|(_, token)| Some(token.to_vec()));
+            return token_of(&body, PROTOCOL_VERSION_LATEST).map(|(_, token)| Some(token.to_vec()));
         }
     }
     Ok(None)

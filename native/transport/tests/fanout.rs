@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::*;
 use lodestone_memory::{CounterId, Status};
-use lodestone_transport::{Fanout, NodeState, Outbox, StateSource};
+use lodestone_transport::{Fanout, NodeState, Outbox, StateSource, Way};
 
 const NODES: u32 = 100;
 
@@ -46,22 +46,30 @@ impl Fan {
     }
 
     fn subscribe_to_all(&self, outbox: &Outbox) {
+        self.subscribe_to_all_by(outbox, Way::Stream);
+    }
+
+    fn subscribe_to_all_by(&self, outbox: &Outbox, way: Way) {
         (0..NODES).for_each(|node| {
             self.fanout.subscriptions().begin(node, node);
-            self.fanout.subscriptions().mark(node, outbox.list());
+            self.fanout.subscriptions().mark(node, outbox.list(way));
         });
-        outbox.wake();
+        outbox.wake(way);
     }
 
     fn change(&self, node: u32, outbox: &Outbox) {
+        self.change_by(node, outbox, Way::Stream);
+    }
+
+    fn change_by(&self, node: u32, outbox: &Outbox, way: Way) {
         self.changes.0[node as usize].fetch_add(2, Ordering::Release);
-        self.fanout.subscriptions().mark(node, outbox.list());
-        outbox.wake();
+        self.fanout.subscriptions().mark(node, outbox.list(way));
+        outbox.wake(way);
     }
 }
 
 fn node_and_version(update: &Answer) -> (u32, u64) {
-    assert_eq!((update.kind, update.body.len()), (UPDATE, 32 + 256));
+    assert_eq!((update.kind, update.body.len(), update.u32(28)), (UPDATE, 32 + 256, 0), "no order before version 3");
     (update.u32(24), update.u64(16))
 }
 
@@ -116,7 +124,7 @@ async fn a_session_that_takes_no_updates_is_closed_and_gives_everything_back() {
     fan.fanout.take_left(|outbox| left.push(outbox.session()));
     assert_eq!((left, outbox.has_left()), (vec![client.session], true));
     let subscriptions = fan.fanout.subscriptions();
-    subscriptions.abandon(outbox.list(), |entry| panic!("entry {entry} had not ended"));
+    subscriptions.abandon(outbox.list(Way::Stream), |entry| panic!("entry {entry} had not ended"));
     assert!((0..NODES).all(|entry| subscriptions.end(entry)), "every entry is free at once");
     assert!(!subscriptions.has_returned());
 }
@@ -162,13 +170,13 @@ async fn nothing_is_told_of_a_state_that_is_being_rolled_back() {
     }
     fan.fanout.rollback_begins();
     fan.change(3, &outbox);
-    until("the sender looked", || outbox.list().is_empty()).await;
+    until("the sender looked", || outbox.list(Way::Stream).is_empty()).await;
     fan.fanout.rollback_ended();
     fan.change(4, &outbox);
     assert_eq!(node_and_version(&next(&mut updates).await.unwrap()), (4, 2), "node 3 is to be marked again");
-    fan.fanout.subscriptions().mark(4, outbox.list());
-    fan.fanout.subscriptions().mark(3, outbox.list());
-    outbox.wake();
+    fan.fanout.subscriptions().mark(4, outbox.list(Way::Stream));
+    fan.fanout.subscriptions().mark(3, outbox.list(Way::Stream));
+    outbox.wake(Way::Stream);
     assert_eq!(node_and_version(&next(&mut updates).await.unwrap()), (3, 2), "node 4 is known as it is");
 }
 
@@ -196,9 +204,85 @@ async fn versions_tell_who_knows_the_frames() {
     assert_eq!(bench.server.sessions().len(), 1, "the other session goes on");
 
     let without = Bench::start();
-    let connection = without.connect().await;
-    let (mut send, mut receive) = connection.open_bi().await.unwrap();
-    send.write_all(&hello_frame(2, &[])).await.unwrap();
-    let welcome = next(&mut receive).await.unwrap();
-    assert_eq!((welcome.kind, welcome.u16(0), welcome.u16(2)), (WELCOME, 1, 10));
+    for (bench, asked, spoken) in [(&without, 2, 1), (&without, 3, 1), (&bench, 4, 3)] {
+        let connection = bench.connect().await;
+        let (mut send, mut receive) = connection.open_bi().await.unwrap();
+        send.write_all(&hello_frame(asked, &[])).await.unwrap();
+        let welcome = next(&mut receive).await.unwrap();
+        assert_eq!((welcome.kind, welcome.u16(0), welcome.u16(2)), (WELCOME, spoken, 10), "version {asked}");
+    }
+}
+
+/// A state that came as a datagram, or behind it on the stream: node, version, and what orders it.
+fn latest(update: &Answer, kind: u8) -> (u32, u64, u32) {
+    assert_eq!((update.kind, update.body.len()), (kind, 32 + 256));
+    (update.u32(24), update.u64(16), update.u32(28))
+}
+
+#[tokio::test]
+async fn datagrams_bring_the_newest_and_the_stream_brings_once_more_what_rests() {
+    let fan = Fan::new();
+    let bench = fan.bench(|_| {});
+    let client = Client::welcomed_as(3, bench.connect().await, &[]).await;
+    let outbox = bench.server.outbox(client.session).unwrap();
+    assert_eq!(outbox.way(Way::Datagram), Way::Datagram);
+    fan.subscribe_to_all_by(&outbox, Way::Datagram);
+    let mut newest = BTreeMap::new();
+    for counter in 0..u64::from(NODES) {
+        let update = client.answer_datagram().await;
+        assert_eq!((update.session, update.counter, update.u64(0)), (client.session, counter, 7));
+        newest.insert(latest(&update, LATEST).0, 0);
+    }
+    assert_eq!(newest.len(), NODES as usize);
+    for version in 1..=5 {
+        fan.change_by(9, &outbox, Way::Datagram);
+        assert_eq!(latest(&client.answer_datagram().await, LATEST), (9, 2 * version, 2 * version as u32));
+    }
+    let mut updates = watched("the stream", client.connection.accept_uni()).await.unwrap();
+    newest.insert(9, 10);
+    // Each once, but for the node that changed: on a busy machine it may have rested in between.
+    let (mut settled, mut counter) = (BTreeMap::new(), 0);
+    while settled != newest {
+        let update = next(&mut updates).await.unwrap();
+        assert_eq!(update.counter, counter);
+        counter += 1;
+        let (node, version, order) = latest(&update, UPDATE);
+        let before = settled.insert(node, version);
+        assert_eq!(u64::from(order), version);
+        assert!(before.is_none_or(|before| node == 9 && before < version), "node {node}: {version} after {before:?}");
+    }
+    assert_eq!(bench.counters.get(CounterId::UpdatesSent), u64::from(NODES) + 5 + counter);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_holds_no_datagram_up() {
+    let fan = Fan::new();
+    let bench = fan.bench(|_| {});
+    let connection = bench.connect_with(|quic| _ = quic.stream_receive_window(4_096_u32.into())).await;
+    let client = Client::welcomed_as(3, connection, &[]).await;
+    let outbox = bench.server.outbox(client.session).unwrap();
+    fan.subscribe_to_all(&outbox);
+    let _unread = watched("the stream", client.connection.accept_uni()).await.unwrap();
+    // Entry and node 0 come the other way from here on; the engine gives them an entry of their own.
+    assert!(fan.fanout.subscriptions().end(0), "its bytes are here, so nobody has it in hand");
+    fan.fanout.subscriptions().begin(0, 0);
+    for version in 1..=200 {
+        fan.change_by(0, &outbox, Way::Datagram);
+        (1..NODES).for_each(|node| fan.change(node, &outbox));
+        assert_eq!(latest(&client.answer_datagram().await, LATEST), (0, 2 * version, 2 * version as u32));
+    }
+    assert!(bench.counters.get(CounterId::UpdatesSent) < 260, "the stream's window was full all the time");
+}
+
+#[tokio::test]
+async fn who_takes_no_datagrams_gets_everything_by_the_stream() {
+    let fan = Fan::new();
+    let bench = fan.bench(|_| {});
+    let connection = bench.connect_with(|quic| _ = quic.datagram_receive_buffer_size(None)).await;
+    let without = Client::welcomed_as(3, connection, &[]).await;
+    let older = Client::welcomed_as(2, bench.connect().await, &[]).await;
+    for client in [&without, &older] {
+        let outbox = bench.server.outbox(client.session).unwrap();
+        assert_eq!((outbox.way(Way::Datagram), outbox.way(Way::Stream)), (Way::Stream, Way::Stream));
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::*;
 use hmac::{Hmac, KeyInit, Mac};
 use lodestone_memory::{CounterId, Status};
-use lodestone_transport::{Auth, Certificate, ClientCertificates, TokenKey, TransportError};
+use lodestone_transport::{Auth, Certificate, ClientCertificates, RevokeError, TokenKey, TransportError};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, ConnectionError, Endpoint};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -347,11 +347,44 @@ async fn a_session_is_revoked_with_every_other_of_its_token() {
     let one = Client::welcomed(bench.connect().await, &bad).await;
     let twin = Client::welcomed(bench.connect().await, &bad).await;
     let mut other = Client::welcomed(bench.connect().await, &good).await;
-    assert_eq!(bench.server.revoke_session(u32::MAX), None);
-    assert_eq!(bench.server.revoke_session(one.session), Some(true));
+    assert!(bench.server.revoke_session(u32::MAX).is_none());
+    bench.server.revoke_session(one.session).unwrap().unwrap();
     for revoked in [&one, &twin] {
         assert_eq!(closed(&revoked.connection).await.0, u64::from(Status::Unauthorized.code()));
     }
     assert_eq!([greeting(&bench, &bad).await, greeting(&bench, &good).await], [Status::Unauthorized.code(), 0]);
     acked(&mut other, 1).await;
+}
+
+#[tokio::test]
+async fn a_revocation_outlives_the_server_where_it_has_a_file() {
+    let key = TokenKey { id: 1, secret: vec![1; 32] };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("revoked");
+    let start = || {
+        let mut setup = Setup::default();
+        setup.config.auth = Auth::Tokens(vec![key.clone()]);
+        setup.config.revocations_file = Some(path.clone());
+        setup.try_start()
+    };
+    let [by_session, by_name, good, last] = [1, 2, 3, 4].map(|nonce| token(&key, nonce));
+    let bench = start().unwrap();
+    let one = Client::welcomed(bench.connect().await, &by_session).await;
+    bench.server.revoke_session(one.session).unwrap().unwrap();
+    bench.server.revoke_token(2).unwrap();
+    let second = start().err().unwrap();
+    assert!(matches!(&second, TransportError::RevocationsFile { .. }), "{second}: the file is in use");
+    bench.server.shutdown(5000).await;
+    drop(bench);
+
+    let bench = start().unwrap();
+    let unauthorized = Status::Unauthorized.code();
+    for (token, status) in [(&by_session, unauthorized), (&by_name, unauthorized), (&good, 0), (&last, 0)] {
+        assert_eq!(greeting(&bench, token).await, status);
+    }
+    // What cannot be written down is refused all the same, and whoever asked for it knows.
+    drop(folder);
+    let error = bench.server.revoke_token(4).unwrap_err();
+    assert!(matches!(&error, RevokeError::NotWritten { .. }), "{error}");
+    assert_eq!([greeting(&bench, &last).await, greeting(&bench, &good).await], [unauthorized, 0]);
 }

@@ -256,35 +256,3 @@ async fn keys_are_renewed_whenever_the_client_asks() {
         move_is_acked(&mut client, counter).await;
     }
 }
-
-#[test]
-fn a_server_that_was_killed_and_started_again_resets_the_connections_of_its_predecessor() {
-    let folder = tempfile::tempdir().unwrap();
-    let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let (certificate_file, key_file) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&certificate_file, issued.cert.pem()).unwrap();
-    std::fs::write(&key_file, issued.signing_key.serialize_pem()).unwrap();
-    let certificate = lodestone_transport::Certificate::Pem { certificate_file, key_file };
-    let start = |listen: std::net::SocketAddr| {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut setup = Setup::default();
-        setup.config.certificate = certificate.clone();
-        setup.config.listen = listen;
-        let bench = runtime.block_on(async { setup.try_start() });
-        (bench, runtime)
-    };
-    let (first, killed) = start("127.0.0.1:0".parse().unwrap());
-    let first = first.unwrap();
-    let clients = tokio::runtime::Runtime::new().unwrap();
-    let mut client = clients.block_on(first.session());
-    // No farewell: its tasks are gone between two packets.
-    killed.shutdown_timeout(Duration::from_secs(10));
-    let (second, _runtime) = start(first.server.local_address());
-    let second = second.unwrap();
-    let error = clients.block_on(async {
-        let _ = client.send.write_all(&move_frame(0, client.session, 1, 5, &[])).await;
-        watched("the reset", client.connection.closed()).await
-    });
-    assert_eq!(error, quinn::ConnectionError::Reset);
-    drop((first, second));
-}

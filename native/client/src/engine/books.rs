@@ -5,13 +5,16 @@
 use std::collections::VecDeque;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
-use super::request::{FoundRoute, NodeState, Outcome, Reply, Request};
-use crate::answer::{Ack, Path, Reject, Slot, State};
+use super::interest::Interest;
+use super::request::{Delivery, FoundRoute, NodeState, Outcome, Reply, Request, Subscription};
+use super::unordered::Unordered;
+use crate::answer::{Ack, Answer, Path, Reject, Slot, State, Subscribed};
+use crate::datagram::DatagramSender;
 use crate::error::ClientError;
 use crate::status::Status;
 use crate::stream::StreamSender;
-use crate::wire::Move;
 
 /// Called once with what became of a request, on the client's own task: it must not wait.
 pub type Completion = Box<dyn FnOnce(Result<Reply, ClientError>) + Send>;
@@ -27,11 +30,18 @@ pub(crate) struct Flight {
     rejected: Option<Reject>,
     /// A move that was sent again and refused: its node is read to find out whether the first one had been applied.
     verifying: Option<Reject>,
+    /// Asked for by the client itself, to have its subscriptions on a new connection.
+    again: bool,
 }
 
 impl Flight {
     pub(crate) fn new(request: Request, completion: Completion, place: Option<OwnedSemaphorePermit>) -> Flight {
-        Flight { request, completion, place, sent_before: false, rejected: None, verifying: None }
+        Flight { request, completion, place, sent_before: false, rejected: None, verifying: None, again: false }
+    }
+
+    /// A subscription of before, for a new connection.
+    fn again(request: Request) -> Flight {
+        Flight { again: true, ..Flight::new(request, Box::new(|_| {}), None) }
     }
 
     /// Its place is free before anybody hears of its end, so that who hears of it finds room.
@@ -44,45 +54,79 @@ impl Flight {
         self.finish(Err(error));
     }
 
-    fn decide(self, outcome: Outcome) {
+    pub(crate) fn decide(self, outcome: Outcome) {
         self.finish(Ok(Reply::Decided(outcome)));
     }
 
-    fn refuse(self, reject: &Reject) {
-        if self.request.changes() {
-            self.decide(Outcome::Refused { status: reject.status, node: reject.node });
-        } else {
-            self.fail(ClientError::Rejected { status: reject.status, node: reject.node });
+    pub(crate) fn refuse(self, reject: &Reject) {
+        let (status, node) = (reject.status, reject.node);
+        match self.request.asked() {
+            Request::Move { .. } | Request::Release { .. } => self.decide(Outcome::Refused { status, node }),
+            Request::Subscribe { .. } | Request::Unsubscribe { .. } => {
+                self.finish(Ok(Reply::Subscription(Subscription::Refused { status, node })));
+            }
+            _ => self.fail(ClientError::Rejected { status, node }),
+        }
+    }
+
+    pub(crate) fn show(self, state: &State<'_>) {
+        let bytes = Box::new(*state.slot.bytes());
+        self.finish(Ok(Reply::State(NodeState { revision: state.revision, bytes })));
+    }
+
+    /// No answer to its datagram came, and none will be taken any more.
+    pub(crate) fn give_up(self, timeout_ms: u64) {
+        match self.request.asked() {
+            Request::Move { .. } | Request::Release { .. } => self.decide(Outcome::InDoubt),
+            _ => self.fail(ClientError::Unanswered { timeout_ms }),
         }
     }
 }
 
-/// Takes frames for one stream; the books' view of [`StreamSender`].
+/// Takes frames for one connection; the books' view of its senders.
 pub(crate) trait Outlet {
-    /// Queues the frame of the request; its counter, or `None` when there is no room.
+    /// Queues the frame of the request on the stream; its counter, or `None` when there is no room.
     fn queue(&mut self, request: &Request, verify: bool) -> Result<Option<u64>, ClientError>;
+
+    /// Sends the frame of the request as a datagram; its counter.
+    fn send_datagram(&mut self, request: &Request, answered: bool) -> Result<u64, ClientError>;
 }
 
-impl Outlet for StreamSender {
+/// The senders of one connection.
+pub(crate) struct Outlets<'a> {
+    pub(crate) stream: &'a mut StreamSender,
+    pub(crate) datagrams: &'a mut DatagramSender,
+    /// Whether the server knows updates by datagram.
+    pub(crate) latest: bool,
+}
+
+impl Outlet for Outlets<'_> {
     fn queue(&mut self, request: &Request, verify: bool) -> Result<Option<u64>, ClientError> {
+        let stream = &mut self.stream;
         let queued = match request {
-            Request::Move { source, .. } if verify => self.queue_read(*source),
-            Request::Move { source, target, edge_mask, version, payload } => self.queue_move(&Move {
-                source: *source,
-                target: *target,
-                edge_mask: *edge_mask,
-                version: *version,
-                payload,
-                ack_each: false,
-            }),
-            Request::Release { node } => self.queue_release(*node, false),
-            Request::Read { node } => self.queue_read(*node),
-            Request::Route { source, target } => self.queue_route(*source, *target),
+            Request::Move { source, .. } if verify => stream.queue_read(*source),
+            Request::Release { node } => stream.queue_release(*node, false),
+            Request::Read { node } => stream.queue_read(*node),
+            Request::Route { source, target } => stream.queue_route(*source, *target),
+            Request::Subscribe { nodes, delivery: Delivery::Datagram } if self.latest => {
+                stream.queue_subscribe_latest(nodes)
+            }
+            Request::Subscribe { nodes, .. } => stream.queue_subscribe(nodes),
+            Request::Unsubscribe { nodes } => stream.queue_unsubscribe(nodes),
+            Request::Move { .. } | Request::ByDatagram { .. } => stream.queue_move(&request.step(false)),
         };
         match queued {
             Ok(counter) => Ok(Some(counter)),
             Err(ClientError::BufferFull { .. }) => Ok(None),
             Err(other) => Err(other),
+        }
+    }
+
+    fn send_datagram(&mut self, request: &Request, answered: bool) -> Result<u64, ClientError> {
+        match request {
+            Request::Release { node } => self.datagrams.send_release(*node, answered),
+            Request::Read { node } => self.datagrams.send_read(*node),
+            _ => self.datagrams.send_move(&request.step(answered)),
         }
     }
 }
@@ -94,13 +138,39 @@ pub(crate) struct Books {
     waiting: VecDeque<Flight>,
     /// Moves and releases by counter, rising.
     decisions: VecDeque<(u64, Flight)>,
-    /// Reads and routes by counter, rising.
+    /// Reads, routes and subscriptions by counter, rising.
     questions: VecDeque<(u64, Flight)>,
+    unordered: Unordered,
+    interest: Interest,
 }
 
 impl Books {
-    pub(crate) fn new(sole_writer: bool) -> Books {
-        Books { sole_writer, waiting: VecDeque::new(), decisions: VecDeque::new(), questions: VecDeque::new() }
+    pub(crate) fn new(sole_writer: bool, datagram_timeout_ms: u64) -> Books {
+        Books {
+            sole_writer,
+            waiting: VecDeque::new(),
+            decisions: VecDeque::new(),
+            questions: VecDeque::new(),
+            unordered: Unordered::new(datagram_timeout_ms),
+            interest: Interest::default(),
+        }
+    }
+
+    /// A new connection is there: what was subscribed to is asked for before everything that waits.
+    pub(crate) fn connected(&mut self) {
+        for request in self.interest.again().into_iter().rev() {
+            self.waiting.push_front(Flight::again(request));
+        }
+    }
+
+    /// What went as datagrams.
+    pub(crate) fn unordered(&mut self) -> &mut Unordered {
+        &mut self.unordered
+    }
+
+    /// A node whose subscription was not to be had again, and that was not told yet.
+    pub(crate) fn next_ended(&mut self) -> Option<(u32, Status)> {
+        self.interest.next_ended()
     }
 
     /// Takes a request in.
@@ -113,12 +183,18 @@ impl Books {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.decisions.is_empty() && self.questions.is_empty()
+        self.waiting.is_empty() && self.decisions.is_empty() && self.questions.is_empty() && self.unordered.is_empty()
     }
 
     /// Queues what waits, as far as there is room.
     pub(crate) fn send(&mut self, outlet: &mut impl Outlet) -> Result<(), ClientError> {
         while let Some(flight) = self.waiting.front() {
+            if let Request::ByDatagram { request, answered } = &flight.request {
+                let sent = outlet.send_datagram(request, *answered);
+                let Some(flight) = self.waiting.pop_front() else { return Ok(()) };
+                self.unordered.sent(sent, flight, Instant::now());
+                continue;
+            }
             let verify = flight.verifying.is_some();
             let Some(counter) = outlet.queue(&flight.request, verify)? else { return Ok(()) };
             let changes = flight.request.changes() && !verify;
@@ -152,8 +228,27 @@ impl Books {
             flight.rejected = Some(*reject);
             return Ok(());
         }
-        self.question(reject.counter)?.refuse(reject);
+        let flight = self.question(reject.counter)?;
+        if !flight.again {
+            flight.refuse(reject);
+        } else if let Some(rest) = self.interest.refused_again(&flight.request, reject) {
+            self.waiting.push_front(Flight::again(rest));
+        }
         Ok(())
+    }
+
+    /// Takes in that a subscription was carried out.
+    pub(crate) fn subscribed(&mut self, subscribed: &Subscribed) -> Result<(), ClientError> {
+        let flight = self.question(subscribed.counter)?;
+        self.interest.confirmed(&flight.request);
+        let Subscribed { revision, subscriptions, .. } = *subscribed;
+        flight.finish(Ok(Reply::Subscription(Subscription::Told { revision, subscriptions })));
+        Ok(())
+    }
+
+    /// Takes in an answer that came as a datagram.
+    pub(crate) fn datagram(&mut self, answer: &Answer<'_>) {
+        self.unordered.answered(answer);
     }
 
     /// Takes in the answer to a read, the client's own or one that finds out about a move.
@@ -165,8 +260,7 @@ impl Books {
                 flight.decide(outcome);
             }
             None => {
-                let bytes = Box::new(*state.slot.bytes());
-                flight.finish(Ok(Reply::State(NodeState { revision: state.revision, bytes })));
+                flight.show(state);
             }
         }
         Ok(())
@@ -209,7 +303,10 @@ impl Books {
     pub(crate) fn lost(&mut self) {
         let mut sent: Vec<(u64, Flight)> = self.decisions.drain(..).chain(self.questions.drain(..)).collect();
         sent.sort_by_key(|(counter, _)| *counter);
-        for (_, mut flight) in sent.into_iter().rev() {
+        // They are asked for anew.
+        self.waiting.retain(|flight| !flight.again);
+        self.unordered.lost();
+        for (_, mut flight) in sent.into_iter().filter(|(_, flight)| !flight.again).rev() {
             if let Some(reject) = flight.rejected.take_if(|_| !flight.sent_before) {
                 // Refused for certain: only the ACK behind it is missing.
                 flight.refuse(&reject);
@@ -228,6 +325,7 @@ impl Books {
 
     /// Nothing will be answered any more.
     pub(crate) fn fail_all(&mut self, error: &ClientError) {
+        self.unordered.fail_all(error);
         let sent = self.decisions.drain(..).chain(self.questions.drain(..)).map(|(_, flight)| flight);
         for flight in sent.chain(self.waiting.drain(..)) {
             flight.fail(error.clone());

@@ -39,6 +39,10 @@ impl Outlet for Wire {
         self.next += 1;
         Ok(Some(self.next - 1))
     }
+
+    fn send_datagram(&mut self, request: &Request, _answered: bool) -> Result<u64, ClientError> {
+        self.queue(request, false)?.ok_or(ClientError::Datagram { reason: "full".into() })
+    }
 }
 
 enum Answer {
@@ -121,7 +125,7 @@ impl World {
         }
         World {
             random: Random(seed),
-            books: Books::new(sole_writer),
+            books: Books::new(sole_writer, 1_000),
             server,
             wire: Wire::default(),
             answers: VecDeque::new(),
@@ -228,7 +232,7 @@ fn a_move_that_is_forbidden_when_sent_again_may_have_been_applied() {
         (false, Status::CONFLICT, 6, "InDoubt"),
         (true, Status::CONFLICT, 6, "Accepted { revision: 3 }"),
     ] {
-        let (mut books, mut wire) = (Books::new(sole_writer), Wire::default());
+        let (mut books, mut wire) = (Books::new(sole_writer, 1_000), Wire::default());
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
         let results = Arc::clone(&told);
         let completion = Box::new(move |result| results.lock().unwrap().push(format!("{result:?}")));
@@ -250,7 +254,7 @@ fn a_move_that_is_forbidden_when_sent_again_may_have_been_applied() {
 
 #[test]
 fn reads_and_refusals_find_their_request_and_strange_answers_are_named() {
-    let mut books = Books::new(false);
+    let mut books = Books::new(false, 1_000);
     let mut wire = Wire { next: 1, ..Wire::default() };
     let results: Arc<Mutex<Vec<String>>> = Arc::default();
     for request in [Request::Read { node: 7 }, Request::Route { source: 1, target: 2 }, Request::Release { node: 3 }] {

@@ -6,17 +6,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::books::{Books, Flight};
+use super::books::{Books, Flight, Outlets};
 use super::ending::{Ending, Sign};
+use super::interest::Orders;
 use super::options::EngineClientOptions;
+use super::request::Request;
 use super::shared::{ClientState, Shared};
 use crate::answer::Answer;
+use crate::datagram::{DatagramReceiver, DatagramSender};
 use crate::error::ClientError;
 use crate::session::{Client, Session};
 use crate::status::Status;
 use crate::stream::{StreamReceiver, StreamSender};
+use crate::updates::{Update, UpdateReceiver};
+use crate::wire::VERSION_LATEST;
 
 /// Requests taken over in one go before the network gets its turn again.
 const REQUESTS_A_TURN: usize = 256;
@@ -35,6 +40,42 @@ enum End {
     TimeUp,
     /// The connection is over.
     Lost(ClientError),
+}
+
+/// The ends of one connection.
+struct Link {
+    sender: StreamSender,
+    receiver: StreamReceiver,
+    datagram_sender: DatagramSender,
+    datagram_receiver: DatagramReceiver,
+    updates: Option<UpdateReceiver>,
+    /// Whether the server knows updates by datagram.
+    latest: bool,
+    orders: Orders,
+}
+
+impl Link {
+    fn of(session: &mut Session) -> Option<Link> {
+        let (sender, receiver) = session.take_first_stream()?;
+        let (datagram_sender, datagram_receiver) = session.take_datagrams()?;
+        let (updates, latest) = (session.take_updates(), session.version() >= VERSION_LATEST);
+        Some(Link { sender, receiver, datagram_sender, datagram_receiver, updates, latest, orders: Orders::default() })
+    }
+}
+
+/// Waits for updates; for ever where none can come.
+async fn more_updates(updates: &mut Option<UpdateReceiver>) -> Result<(), ClientError> {
+    match updates {
+        Some(updates) => updates.read_more().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Owns the connection of one client.
@@ -70,6 +111,7 @@ impl Driver {
                 End::Finished | End::TimeUp => break ClientError::ClosedHere,
                 End::Lost(error) if is_final(&error) || self.options.reconnect_timeout_ms == 0 => break error,
                 End::Lost(error) => {
+                    self.shared.lose(error.clone());
                     self.books.lost();
                     match self.come_back(error).await {
                         Ok(opened) => session = Some(opened),
@@ -129,11 +171,10 @@ impl Driver {
     }
 
     async fn serve(&mut self, session: &mut Session) -> End {
-        let Some((mut sender, mut receiver)) = session.take_first_stream() else {
-            return End::Lost(ClientError::ClosedHere);
-        };
+        let Some(mut link) = Link::of(session) else { return End::Lost(ClientError::ClosedHere) };
         self.shared.connected(session.welcome());
-        match self.exchange(&mut sender, &mut receiver).await {
+        self.books.connected();
+        match self.exchange(&mut link).await {
             Ok(end) => end,
             Err(error) => {
                 // The close of the connection says more than what broke because of it.
@@ -143,23 +184,36 @@ impl Driver {
         }
     }
 
-    async fn exchange(&mut self, sender: &mut StreamSender, receiver: &mut StreamReceiver) -> Result<End, ClientError> {
+    async fn exchange(&mut self, link: &mut Link) -> Result<End, ClientError> {
         loop {
-            self.books.send(sender)?;
-            sender.try_flush()?;
+            let Link { sender: stream, datagram_sender: datagrams, latest, .. } = link;
+            self.books.send(&mut Outlets { stream, datagrams, latest: *latest })?;
+            stream.try_flush()?;
+            let room = self.shared.news.has_room();
             if self.no_more && self.books.is_empty() {
                 return Ok(End::Finished);
             }
             tokio::select! {
-                biased;
-                read = receiver.read_more() => {
+                read = link.receiver.read_more() => {
                     if !read? {
                         return Err(ClientError::Lost { reason: "the server ended the stream".into() });
                     }
-                    self.take_answers(receiver)?;
+                    self.take_answers(link)?;
                 }
-                flushed = sender.flush(), if sender.queued_bytes() > 0 => flushed?,
-                request = self.requests.recv(), if !self.no_more && self.books.waiting() == 0 => self.take_requests(request),
+                answer = link.datagram_receiver.next() => match answer? {
+                    Answer::Latest(update) => self.take_update(&mut link.orders, &update, true),
+                    answer => self.books.datagram(&answer),
+                },
+                read = more_updates(&mut link.updates), if room => {
+                    read?;
+                    self.take_updates(link)?;
+                }
+                () = self.shared.news.room(), if !room => self.take_updates(link)?,
+                flushed = link.sender.flush(), if link.sender.queued_bytes() > 0 => flushed?,
+                request = self.requests.recv(), if !self.no_more && self.books.waiting() == 0 => {
+                    self.take_requests(request, &mut link.orders);
+                }
+                () = until(self.books.unordered().deadline()) => self.books.unordered().expire(Instant::now()),
                 sign = self.ending.next() => match sign {
                     Sign::Begun => self.take_last_requests(),
                     Sign::Over => return Ok(End::TimeUp),
@@ -168,15 +222,19 @@ impl Driver {
         }
     }
 
-    fn take_requests(&mut self, first: Option<Flight>) {
+    fn take_requests(&mut self, first: Option<Flight>, orders: &mut Orders) {
         let Some(first) = first else {
             self.no_more = true;
             return;
         };
-        self.books.add(first);
-        for _ in 1..REQUESTS_A_TURN {
-            let Ok(flight) = self.requests.try_recv() else { return };
+        let mut next = Some(first);
+        for _ in 0..REQUESTS_A_TURN {
+            let Some(flight) = next.or_else(|| self.requests.try_recv().ok()) else { return };
+            if let Request::Subscribe { nodes, .. } = &flight.request {
+                orders.forget(nodes);
+            }
             self.books.add(flight);
+            next = None;
         }
     }
 
@@ -189,8 +247,27 @@ impl Driver {
         }
     }
 
-    fn take_answers(&mut self, receiver: &mut StreamReceiver) -> Result<(), ClientError> {
-        while let Some(answer) = receiver.next_buffered()? {
+    /// Takes in the updates that were read, as far as there is room.
+    fn take_updates(&mut self, link: &mut Link) -> Result<(), ClientError> {
+        let Some(updates) = &mut link.updates else { return Ok(()) };
+        while self.shared.news.has_room()
+            && let Some(update) = updates.next_buffered()?
+        {
+            self.take_update(&mut link.orders, &update, false);
+        }
+        Ok(())
+    }
+
+    fn take_update(&self, orders: &mut Orders, update: &Update<'_>, by_datagram: bool) {
+        let connection = self.shared.reconnects.load(Ordering::Relaxed);
+        // A datagram that finds no room is lost, as datagrams may be: the stream brings its state, which is news then.
+        if orders.is_news(update) && self.shared.news.put(update, connection) {
+            orders.taken_up(update, by_datagram);
+        }
+    }
+
+    fn take_answers(&mut self, link: &mut Link) -> Result<(), ClientError> {
+        while let Some(answer) = link.receiver.next_buffered()? {
             match answer {
                 Answer::Ack(ack) => {
                     self.shared.revision.store(ack.revision, Ordering::Relaxed);
@@ -202,13 +279,15 @@ impl Driver {
                 Answer::Reject(reject) => self.books.reject(&reject)?,
                 Answer::State(state) => self.books.state(&state)?,
                 Answer::Path(path) => self.books.path(&path)?,
-                Answer::Subscribed(_) => {
-                    return Err(ClientError::Protocol {
-                        reason: "an answer to a SUBSCRIBE that was not sent".to_owned(),
-                    });
+                Answer::Subscribed(subscribed) => self.books.subscribed(&subscribed)?,
+                Answer::Latest(_) => {
+                    return Err(ClientError::Protocol { reason: "a LATEST on a stream".to_owned() });
                 }
                 Answer::Close { status, text } => return Err(ClientError::Closed { status, text: text.to_owned() }),
             }
+        }
+        while let Some((node, status)) = self.books.next_ended() {
+            self.shared.news.put_ended(node, status, self.shared.reconnects.load(Ordering::Relaxed));
         }
         Ok(())
     }

@@ -5,10 +5,13 @@ mod books;
 mod books_tests;
 mod driver;
 mod ending;
+mod interest;
+mod news;
 mod options;
 mod request;
 mod shared;
 mod text;
+mod unordered;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -29,8 +32,12 @@ pub use books::Completion;
 use books::{Books, Flight};
 use driver::Driver;
 use ending::Ending;
+pub use news::NodeNews;
 pub use options::{EngineClientOptions, IN_FLIGHT_LIMIT};
-pub use request::{Ask, FoundRoute, NodeState, Outcome, Read, Release, Reply, Request, RouteBetween};
+pub use request::{
+    Ask, ByDatagram, Delivery, FoundRoute, NodeState, Outcome, Read, Release, Reply, Request, RouteBetween, Subscribe,
+    Subscription, Unsubscribe,
+};
 pub use shared::ClientState;
 use shared::Shared;
 
@@ -99,6 +106,8 @@ impl EngineClient {
         options: &EngineClientOptions,
     ) -> Result<(EngineClient, Driver, Session), ClientError> {
         let local = any_port_towards(engine.address);
+        let mut options = *options;
+        options.network.updates = options.updates_max > 0;
         let client = Client::bind_as(local, engine.trust, engine.identity, &options.network)?;
         let session = match client.open_session(engine.address, engine.token).await {
             Ok(session) => session,
@@ -108,7 +117,7 @@ impl EngineClient {
                 return Err(error);
             }
         };
-        let shared = Arc::new(Shared::new(engine.token));
+        let shared = Arc::new(Shared::new(engine.token, options.updates_max));
         shared.connected(session.welcome());
         let in_flight_max = options.in_flight_max.clamp(1, IN_FLIGHT_LIMIT);
         let (sender, requests) = mpsc::channel(in_flight_max);
@@ -116,11 +125,11 @@ impl EngineClient {
         let driver = Driver {
             client,
             address: engine.address,
-            options: *options,
+            options,
             shared: Arc::clone(&shared),
             requests,
             ending: Ending::new(closing),
-            books: Books::new(options.sole_writer),
+            books: Books::new(options.sole_writer, options.datagram_timeout_ms),
             no_more: false,
         };
         let places = Arc::new(Semaphore::new(in_flight_max));
@@ -144,7 +153,7 @@ impl EngineClient {
     pub async fn send<A: Ask>(&self, ask: A) -> Result<Pending<A>, ClientError> {
         let (completion, pending) = pending();
         let request = ask.into_request();
-        request.check()?;
+        self.check(&request)?;
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| ClientError::ClosedHere)?;
         self.hand_over(Flight::new(request, completion, Some(place)))?;
         Ok(pending)
@@ -164,10 +173,63 @@ impl EngineClient {
     /// # Errors
     /// As [`try_send`](EngineClient::try_send).
     pub fn try_submit(&self, request: Request, completion: Completion) -> Result<(), ClientError> {
-        request.check()?;
+        self.check(&request)?;
         let full = || ClientError::InFlightFull { in_flight_max: self.requests.max_capacity() };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| full())?;
         self.hand_over(Flight::new(request, completion, Some(place)))
+    }
+
+    fn check(&self, request: &Request) -> Result<(), ClientError> {
+        if !self.shared.news.is_wanted() && matches!(request, Request::Subscribe { .. } | Request::Unsubscribe { .. }) {
+            return Err(ClientError::NoUpdates);
+        }
+        request.check()
+    }
+
+    /// Waits for news of a node that the client is subscribed to: the newest that it knows, those longest first that wait
+    /// longest. Each goes to one taker, any number of which may wait. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`ClientError::NoUpdates`], or why the client has ended, once all that came before was taken.
+    pub async fn next_update(&self) -> Result<NodeNews, ClientError> {
+        if !self.shared.news.is_wanted() {
+            return Err(ClientError::NoUpdates);
+        }
+        loop {
+            if !self.shared.news.wait().await {
+                return Err(self.shared.why_ended());
+            }
+            if let Some(news) = self.try_update() {
+                return Ok(news);
+            }
+        }
+    }
+
+    /// News that waits, if there is any.
+    pub fn try_update(&self) -> Option<NodeNews> {
+        let mut found = None;
+        self.take_updates(|news| {
+            found = Some(news.clone());
+            false
+        });
+        found
+    }
+
+    /// Hands over the news that waits, without a copy, until `take` says that it wants no more; how many. Nothing is put to
+    /// them meanwhile, so `take` must be short and must not call the client.
+    pub fn take_updates(&self, take: impl FnMut(&NodeNews) -> bool) -> usize {
+        self.shared.news.take(take)
+    }
+
+    /// Waits until news waits, on a thread, for this long at most; whether there is some. Not for tasks of a runtime.
+    pub fn wait_update(&self, time: Duration) -> bool {
+        self.shared.news.wait_on_thread(time)
+    }
+
+    /// Why the last connection was lost; `None` while none was. [`ClientError::Closed`] with
+    /// [`Status::SLOW_CONSUMER`](crate::Status::SLOW_CONSUMER): answers or updates were not taken for too long.
+    pub fn last_loss(&self) -> Option<ClientError> {
+        self.shared.last_loss()
     }
 
     fn hand_over(&self, flight: Flight) -> Result<(), ClientError> {

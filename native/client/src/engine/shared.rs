@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::news::News;
 use crate::error::ClientError;
 use crate::session::Welcome;
 
@@ -28,16 +29,19 @@ pub(crate) struct Shared {
     pub(crate) revision: AtomicU64,
     pub(crate) reconnects: AtomicU64,
     pub(crate) rollbacks: AtomicU64,
+    /// What the engine told of nodes.
+    pub(crate) news: News,
     /// Becomes true when every request has its answer and none will be taken any more.
     pub(crate) done: watch::Sender<bool>,
     state: AtomicU8,
     token: Mutex<Option<Vec<u8>>>,
     ended: Mutex<Option<ClientError>>,
+    lost: Mutex<Option<ClientError>>,
 }
 
 impl Shared {
-    pub(crate) fn new(token: Option<&[u8]>) -> Shared {
-        Shared { token: Mutex::new(token.map(<[u8]>::to_vec)), ..Shared::default() }
+    pub(crate) fn new(token: Option<&[u8]>, updates_max: usize) -> Shared {
+        Shared { news: News::new(updates_max), token: Mutex::new(token.map(<[u8]>::to_vec)), ..Shared::default() }
     }
 
     pub(crate) fn connected(&self, welcome: &Welcome) {
@@ -67,9 +71,19 @@ impl Shared {
         *lock(&self.token) = token.map(<[u8]>::to_vec);
     }
 
+    /// The connection was lost.
+    pub(crate) fn lose(&self, error: ClientError) {
+        *lock(&self.lost) = Some(error);
+    }
+
+    pub(crate) fn last_loss(&self) -> Option<ClientError> {
+        lock(&self.lost).clone()
+    }
+
     pub(crate) fn end(&self, error: ClientError) {
         lock(&self.ended).get_or_insert(error);
         self.set_state(ClientState::Ended);
+        self.news.end();
     }
 
     /// Why the client ended; closed on this side where nothing else is known.

@@ -12,6 +12,8 @@ use crate::trust::TrustAnchor;
 
 /// Longest times that are taken, milliseconds: a day.
 const TIME_MAX_MS: u64 = 86_400_000;
+/// Most nodes whose news may wait: some 350 MiB.
+const UPDATES_LIMIT: u64 = 1 << 20;
 
 fn wrong(key: &str, text: impl Into<String>) -> ClientError {
     ClientError::Setting { key: key.to_owned(), reason: text.into() }
@@ -85,6 +87,9 @@ impl<'a> Lines<'a> {
         options.reconnect_timeout_ms = self.number("reconnect_timeout_ms", reconnect_timeout_ms, 0..=TIME_MAX_MS)?;
         let in_flight_max = options.in_flight_max as u64;
         options.in_flight_max = self.number("in_flight_max", in_flight_max, 1..=IN_FLIGHT_LIMIT as u64)? as usize;
+        options.updates_max = self.number("updates_max", 0, 0..=UPDATES_LIMIT)? as usize;
+        let datagram_timeout_ms = options.datagram_timeout_ms;
+        options.datagram_timeout_ms = self.number("datagram_timeout_ms", datagram_timeout_ms, 1..=TIME_MAX_MS)?;
         options.sole_writer = self.flag("sole_writer", options.sole_writer)?;
         Ok(options)
     }
@@ -95,7 +100,7 @@ impl EngineClient {
     ///
     /// `address` is host:port; `trust_pem_hex` or `fingerprint`, and `server_name`, tell whom to take for the server;
     /// `identity_pem_hex` and `identity_key_pem_hex` are the client's own certificate; `token_hex` its token; then
-    /// `in_flight_max`, `sole_writer`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`, `keep_alive_ms`,
+    /// `in_flight_max`, `sole_writer`, `updates_max`, `datagram_timeout_ms`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`, `keep_alive_ms`,
     /// `resumption`, as in [`EngineClientOptions`]. PEM text and tokens are written in hexadecimal digits.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! more seeds.
 
 mod relay;
+mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};

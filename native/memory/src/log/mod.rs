@@ -131,6 +131,12 @@ impl LogRing {
     /// Writes a record; `false` when it was dropped. Never waits.
     pub fn write(&self, record: &LogRecord) -> bool {
         let Some(position) = self.claim() else { return false };
+        self.fill(position, record);
+        true
+    }
+
+    /// Writes the record of a position that was claimed, and lets it be read.
+    fn fill(&self, position: u64, record: &LogRecord) {
         let cell = self.cell(position);
         cell[0].store(0, Ordering::Relaxed);
         // Pairs with the acquire fence of readers: whoever sees a word of this record sees that the cell is not theirs.
@@ -142,7 +148,6 @@ impl LogRing {
         store(&cell[TARGET..], record.target.words());
         store(&cell[MESSAGE..], record.message.words());
         cell[0].store(position + 1, Ordering::Release);
-        true
     }
 
     /// Takes the next position for one record, if the cell's earlier record is complete.

@@ -85,10 +85,10 @@ fn drain(end: &mut BridgeEnd, limit: u32) -> (Vec<Seen>, u32) {
 }
 
 /// A generator of numbers that a seed repeats.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }

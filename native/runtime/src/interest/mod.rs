@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lodestone_memory::header::Header;
 use lodestone_memory::nodes::NodeReader;
 use lodestone_memory::{CounterId, Counters, RecordHead, RecordKind, Region, Status};
-use lodestone_transport::{Fanout, NodeState, Outbox, Server, StateSource};
+use lodestone_transport::{Fanout, NodeState, Outbox, Server, StateSource, Way};
 
 use crate::config::Config;
 use crate::error::EngineError;
@@ -26,12 +26,14 @@ const UNSUBSCRIBE: u8 = 0x32;
 const GRANT: u8 = 0x34;
 /// Type of the command that takes that back, and ends the subscriptions in the range.
 const REVOKE: u8 = 0x36;
+/// Type of the command that subscribes a session by datagrams: {u32 session, u32 0, u32 node, …}.
+const SUBSCRIBE_LATEST: u8 = 0x3a;
 /// Bytes of those commands before the nodes.
 const COMMAND_HEAD_BYTES: usize = 8;
 
 /// Whether records of this type decide about sessions.
 pub(crate) fn is_interest(kind: u8) -> bool {
-    matches!(kind, SUBSCRIBE | UNSUBSCRIBE | GRANT | REVOKE)
+    matches!(kind, SUBSCRIBE | SUBSCRIBE_LATEST | UNSUBSCRIBE | GRANT | REVOKE)
 }
 
 /// To which nodes a client may subscribe by itself.
@@ -175,7 +177,8 @@ impl Interest {
             if let Some(node) = nodes_of(packet).find(|node| !self.may(seat, head, *node)) {
                 return Err((Status::Forbidden, node));
             }
-            self.subscribe(seat, packet)?;
+            let latest = head.kind == RecordKind::SubscribeLatest;
+            self.subscribe(seat, packet, if latest { Way::Datagram } else { Way::Stream })?;
         }
         Ok(self.table.count(seat))
     }
@@ -197,12 +200,12 @@ impl Interest {
         let nodes = body.get(COMMAND_HEAD_BYTES..).filter(|nodes| nodes.len().is_multiple_of(4));
         let nodes = nodes.filter(|_| body[4..COMMAND_HEAD_BYTES] == [0; 4]).ok_or((Status::Malformed, 0))?;
         match head.node as u8 {
-            SUBSCRIBE if !nodes.is_empty() => {
+            kind @ (SUBSCRIBE | SUBSCRIBE_LATEST) if !nodes.is_empty() => {
                 if let Some(node) = nodes_of(nodes).find(|node| *node >= self.nodes_max) {
                     return Err((Status::OutOfBounds, node));
                 }
                 let seat = self.seat_for(server, head.argument, nodes)?;
-                self.subscribe(seat, nodes)
+                self.subscribe(seat, nodes, if kind == SUBSCRIBE { Way::Stream } else { Way::Datagram })
             }
             UNSUBSCRIBE => {
                 let seat = self.seat_for(server, head.argument, nodes)?;
@@ -245,21 +248,31 @@ impl Interest {
         Ok(seat)
     }
 
-    /// All of the nodes or none.
-    fn subscribe(&mut self, seat: u32, nodes: &[u8]) -> Result<(), Refusal> {
-        // A node that stands twice counts twice here: the bound is then refused a little early, never passed.
-        let new = nodes_of(nodes).filter(|node| self.table.find(seat, *node).is_none()).count() as u32;
+    /// All of the nodes or none. What comes the other way begins anew.
+    fn subscribe(&mut self, seat: u32, nodes: &[u8], asked: Way) -> Result<(), Refusal> {
+        let way = self.table.way_for(seat, asked);
+        // A node that stands twice, or comes the other way, counts twice here: the bound is then refused a little early, never
+        // passed.
+        let new = nodes_of(nodes).filter(|node| self.comes(seat, *node) != Some(way)).count() as u32;
         if !self.table.has_room(seat, new, self.config.session_max) {
             return Err((Status::Overloaded, nodes_of(nodes).next().unwrap_or(0)));
         }
         for node in nodes_of(nodes) {
-            if self.table.find(seat, node).is_none() {
-                self.table.begin(seat, node);
+            if self.comes(seat, node) != Some(way) {
+                if let Some(entry) = self.table.find(seat, node) {
+                    self.table.end(entry);
+                }
+                self.table.begin(seat, node, way);
             }
         }
         self.wake();
         self.tell_live();
         Ok(())
+    }
+
+    /// By which way the node comes to the session; `None`: it does not.
+    fn comes(&self, seat: u32, node: u32) -> Option<Way> {
+        self.table.find(seat, node).map(|entry| self.table.way(entry))
     }
 
     fn unsubscribe(&mut self, seat: u32, nodes: &[u8]) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lodestone_memory::outbox::Marked;
-use lodestone_transport::{Fanout, Outbox};
+use lodestone_transport::{Fanout, Outbox, Way};
 
 use super::grants::Grants;
 
@@ -22,6 +22,7 @@ pub(super) struct TableSizes {
 #[derive(Clone, Copy, Default)]
 struct Links {
     seat: u32,
+    way: Way,
     node_next: u32,
     node_before: u32,
     seat_next: u32,
@@ -53,7 +54,7 @@ pub(super) struct Table {
     places: Vec<u32>,
     salt: u64,
     live: u32,
-    to_wake: Vec<u32>,
+    to_wake: Vec<(u32, Way)>,
     coalesced: u64,
 }
 
@@ -174,6 +175,16 @@ impl Table {
         place
     }
 
+    /// The way of a subscription.
+    pub(super) fn way(&self, entry: u32) -> Way {
+        self.links[entry as usize].way
+    }
+
+    /// The way that subscriptions of a session take which were asked for by this one.
+    pub(super) fn way_for(&self, seat: u32, asked: Way) -> Way {
+        self.seats[seat as usize].outbox.as_ref().map_or(asked, |outbox| outbox.way(asked))
+    }
+
     /// The subscription of the session to the node.
     pub(super) fn find(&self, seat: u32, node: u32) -> Option<u32> {
         self.places[self.place(seat, node)].checked_sub(1)
@@ -201,12 +212,12 @@ impl Table {
 
     /// Begins a subscription that there is not, and marks it: its first update tells the state now. There must be a free
     /// entry.
-    pub(super) fn begin(&mut self, seat: u32, node: u32) {
+    pub(super) fn begin(&mut self, seat: u32, node: u32, way: Way) {
         let Some(entry) = self.free.pop() else { unreachable!("the caller has looked for a free entry") };
         self.fanout.subscriptions().begin(entry, node);
         let (node_next, seat_next) = (self.nodes[node as usize], self.seats[seat as usize].first);
         let place = self.place(seat, node);
-        self.links[entry as usize] = Links { seat, node_next, node_before: NONE, seat_next, seat_before: NONE };
+        self.links[entry as usize] = Links { seat, way, node_next, node_before: NONE, seat_next, seat_before: NONE };
         self.places[place] = entry + 1;
         self.nodes[node as usize] = entry + 1;
         if let Some(next) = node_next.checked_sub(1) {
@@ -285,12 +296,12 @@ impl Table {
     }
 
     fn mark(&mut self, entry: u32) {
-        let seat = self.links[entry as usize].seat;
+        let Links { seat, way, .. } = self.links[entry as usize];
         let Some(outbox) = &self.seats[seat as usize].outbox else { return };
-        match self.fanout.subscriptions().mark(entry, outbox.list()) {
+        match self.fanout.subscriptions().mark(entry, outbox.list(way)) {
             // A sender that takes what there is while a batch is marked may be named twice.
-            Marked::First if self.to_wake.len() < self.to_wake.capacity() => self.to_wake.push(seat),
-            Marked::First => outbox.wake(),
+            Marked::First if self.to_wake.len() < self.to_wake.capacity() => self.to_wake.push((seat, way)),
+            Marked::First => outbox.wake(way),
             Marked::Behind => {}
             Marked::Already => self.coalesced += 1,
         }
@@ -298,9 +309,9 @@ impl Table {
 
     /// Wakes the senders of what was marked; returns how many marks found theirs there already.
     pub(super) fn wake(&mut self) -> u64 {
-        for seat in self.to_wake.drain(..) {
+        for (seat, way) in self.to_wake.drain(..) {
             if let Some(outbox) = &self.seats[seat as usize].outbox {
-                outbox.wake();
+                outbox.wake(way);
             }
         }
         std::mem::take(&mut self.coalesced)
@@ -327,7 +338,9 @@ impl Table {
 
     fn vacate(&mut self, outbox: &Outbox) {
         let Table { fanout, links, seats, free, .. } = self;
-        fanout.subscriptions().abandon(outbox.list(), |entry| give(free, seats, links, entry));
+        for way in [Way::Stream, Way::Datagram] {
+            fanout.subscriptions().abandon(outbox.list(way), |entry| give(free, seats, links, entry));
+        }
         let Some(seat) = outbox.seat().checked_sub(1) else { return };
         self.end_where(seat, |_| true);
         // What its sender gave back at last is counted off here, not at whoever has the seat next.

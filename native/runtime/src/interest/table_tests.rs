@@ -36,7 +36,9 @@ impl Noise {
 /// What a sender does: takes all news.
 fn take_news(table: &Table, outbox: &Outbox) -> Vec<u32> {
     let subscriptions = table.fanout().subscriptions();
-    std::iter::from_fn(|| subscriptions.news(outbox.list()).map(|news| news.node())).collect()
+    let ways = [Way::Stream, Way::Datagram].into_iter();
+    ways.flat_map(|way| std::iter::from_fn(move || subscriptions.news(outbox.list(way)).map(|news| news.node())))
+        .collect()
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn the_tables_agree_with_a_set_of_pairs() {
     for seed in 0..200 {
         let mut noise = Noise(seed);
         let mut table = table(seed * 77);
-        let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session + 1)).collect();
+        let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session + 1, true)).collect();
         let mut pairs: BTreeSet<(u32, u32)> = BTreeSet::new();
         for _ in 0..400 {
             let (number, node) = (noise.below(SESSIONS), noise.below(NODES));
@@ -57,7 +59,7 @@ fn the_tables_agree_with_a_set_of_pairs() {
                 (1, _) => _ = take_news(&table, &outboxes[number as usize]),
                 (2, _) => _ = table.tidy(),
                 (3..6, None) if table.free() > 0 => {
-                    table.begin(seat, node);
+                    table.begin(seat, node, if noise.below(2) == 0 { Way::Stream } else { Way::Datagram });
                     pairs.insert((seat, node));
                 }
                 (_, Some(entry)) => {
@@ -94,10 +96,10 @@ fn the_tables_agree_with_a_set_of_pairs() {
 #[test]
 fn marks_are_counted_where_they_find_one_and_seats_end() {
     let mut table = table(5);
-    let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session)).collect();
+    let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session, true)).collect();
     let seats: Vec<_> = outboxes.iter().map(|outbox| table.seat(Arc::clone(outbox)).unwrap()).collect();
-    assert_eq!(table.seat(table.fanout().outbox(9)), None, "as many seats as sessions");
-    seats.iter().for_each(|seat| table.begin(*seat, 7));
+    assert_eq!(table.seat(table.fanout().outbox(9, true)), None, "as many seats as sessions");
+    seats.iter().for_each(|seat| table.begin(*seat, 7, Way::Stream));
     assert_eq!(table.wake(), 0);
     table.mark_node(7);
     table.mark_node(8);
@@ -112,18 +114,18 @@ fn without_subscriptions_there_is_room_for_nobody() {
     let fanout = Fanout::new(0, SESSIONS, Arc::new(Nothing)).unwrap();
     let sizes = TableSizes { nodes_max: NODES, sessions_max: SESSIONS, subscriptions_max: 0 };
     let mut table = Table::new(sizes, fanout.clone(), 1).unwrap();
-    assert_eq!((table.free(), table.live(), table.seat(fanout.outbox(1))), (0, 0, None));
+    assert_eq!((table.free(), table.live(), table.seat(fanout.outbox(1, true))), (0, 0, None));
 }
 
 #[test]
 fn a_session_whose_sender_takes_nothing_cannot_use_up_the_entries_of_others() {
     const SESSION_MAX: u32 = 8;
     let mut table = table(9);
-    let outboxes: Vec<_> = (0..2).map(|session| table.fanout().outbox(session + 1)).collect();
+    let outboxes: Vec<_> = (0..2).map(|session| table.fanout().outbox(session + 1, true)).collect();
     let seats: Vec<_> = outboxes.iter().map(|outbox| table.seat(Arc::clone(outbox)).unwrap()).collect();
     let mut begun = 0;
     while begun < SUBSCRIPTIONS && table.has_room(seats[0], 1, SESSION_MAX) {
-        table.begin(seats[0], 3);
+        table.begin(seats[0], 3, Way::Datagram);
         let entry = table.find(seats[0], 3).unwrap();
         table.end(entry);
         table.tidy();

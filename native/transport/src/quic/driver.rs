@@ -3,20 +3,21 @@
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use quinn_proto::{
-    ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointConfig, Incoming, ServerConfig, Transmit, VarInt,
+    ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointConfig, EndpointEvent, Incoming, ServerConfig, Transmit,
+    VarInt,
 };
-use tokio::sync::Notify;
 use tokio::time::Sleep;
 
-use super::connection::{Connection, Inner};
-use super::packets::Packets;
+use super::connection::{Connection, Inner, Turns};
+use super::hub::{Seat, Shared, Stray};
+use super::packets::{PACKET_BYTES_MAX, Packets};
 use super::socket::{Socket, ecn_of};
 use super::timers::Timers;
 
@@ -40,8 +41,11 @@ const FULL_BATCH: usize = quinn_udp::BATCH_SIZE;
 const HANDSHAKES_PER_ROUND: usize = 2;
 /// Attempts looked at in one round.
 const ATTEMPTS_PER_ROUND: usize = 64;
-/// Connections that room is made for at start; more take more.
+/// Connections that room is made for at start, over all sockets of an address; more take more.
 const CONNECTIONS_AT_START: usize = 65_536;
+/// How long a connection that received something for its session waits for the answer, so that both are sent together.
+/// An engine that keeps up answers in a fraction of it.
+const PUT_OFF_MAX: Duration = Duration::from_millis(1);
 /// When nothing at all is due.
 const FAR_AWAY: Duration = Duration::from_secs(3600);
 
@@ -58,9 +62,9 @@ pub(crate) struct Attempt {
 
 /// What becomes of an attempt.
 #[derive(Debug)]
-pub(crate) enum Verdict<T> {
+pub(crate) enum Verdict<P, T> {
     /// The handshake begins; the ticket comes back with the connection.
-    Accept(T),
+    Accept(P, T),
     /// The client is to prove its address first.
     Retry,
     /// The client is told that it is refused.
@@ -69,57 +73,25 @@ pub(crate) enum Verdict<T> {
     Ignore,
 }
 
-/// Decides about attempts and takes the connections. Called by the driver, between two packets: it never waits.
+/// Decides about attempts, takes the connections, and writes to them what others answer. Called by the driver, between
+/// two packets: it never waits.
 pub(crate) trait Acceptor: Send + Unpin + 'static {
-    /// What an accepted attempt holds, from the verdict on.
+    /// What a connection holds, from the verdict on until nothing of it is left: a while after its end.
+    type Place: Send + Sync + 'static;
+    /// What an accepted attempt holds besides.
     type Ticket: Send;
 
     /// What becomes of the attempt.
-    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Ticket>;
+    fn judge(&mut self, attempt: Attempt) -> Verdict<Self::Place, Self::Ticket>;
 
     /// A handshake has begun.
     fn accepted(&mut self, connection: Connection, ticket: Self::Ticket);
 
     /// The first packet of an accepted attempt was no good.
     fn failed(&mut self, ticket: Self::Ticket);
-}
 
-#[derive(Debug, Default)]
-struct Inbox {
-    /// Connections that their sessions changed; each stands here once at most.
-    asked: Vec<Arc<Inner>>,
-    close: Option<(VarInt, Bytes)>,
-    /// Replaces what new connections are accepted with; `None` inside: none are.
-    server_config: Option<Option<Arc<ServerConfig>>>,
-    driver: Option<Waker>,
-}
-
-/// How sessions reach the driver.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    inbox: Mutex<Inbox>,
-    finished: AtomicBool,
-    finish: Notify,
-}
-
-impl Shared {
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut Inbox)) {
-        let mut inbox = self.inbox();
-        change(&mut inbox);
-        let driver = inbox.driver.take();
-        drop(inbox);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-    }
-
-    pub(super) fn ask(&self, connection: Arc<Inner>) {
-        self.tell(|inbox| inbox.asked.push(connection));
-    }
+    /// The loop comes round: what was gathered since leaves, and answers are written.
+    fn round(&mut self, turns: &mut Turns);
 }
 
 /// A socket with all its connections.
@@ -129,7 +101,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Starts the driver of a bound socket on the current runtime.
+    /// Starts the driver of a bound socket on the current runtime. Nobody else has its seat.
     ///
     /// # Errors
     /// What the system says about the socket.
@@ -137,17 +109,19 @@ impl Endpoint {
         config: EndpointConfig,
         server: ServerConfig,
         socket: UdpSocket,
+        seat: Seat,
         acceptor: A,
     ) -> std::io::Result<Endpoint> {
         let socket = Socket::new(socket)?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::clone(&seat.hubs[seat.number].0);
+        let connections_at_start = CONNECTIONS_AT_START / seat.hubs.len();
         let endpoint =
             quinn_proto::Endpoint::new(Arc::new(config), Some(Arc::new(server)), !socket.may_fragment(), None);
         tokio::spawn(Driver {
             shared: Arc::clone(&shared),
             core: Core {
                 endpoint,
-                connections: Vec::with_capacity(CONNECTIONS_AT_START),
+                connections: Vec::with_capacity(connections_at_start),
                 live: 0,
                 acceptor,
                 close: None,
@@ -156,14 +130,18 @@ impl Endpoint {
                 attempts: VecDeque::new(),
                 response: Vec::new(),
                 work: VecDeque::new(),
+                put_off: VecDeque::new(),
+                wakers: Vec::new(),
             },
+            seat,
             socket,
-            timers: Timers::with_capacity(CONNECTIONS_AT_START),
+            timers: Timers::with_capacity(connections_at_start),
             timers_taken: Instant::now(),
             asked: Vec::new(),
+            strays: Vec::new(),
+            turns: Turns::default(),
             packets: Packets::default(),
             packet: Vec::new(),
-            wakers: Vec::new(),
             sleep: Box::pin(tokio::time::sleep(FAR_AWAY)),
             sleeps_until: None,
         });
@@ -211,6 +189,9 @@ struct Core<A: Acceptor> {
     response: Vec<u8>,
     /// Connections that have something to do, in the order of their turns.
     work: VecDeque<Arc<Inner>>,
+    /// Connections whose turn was put off, and since when. Those that had one since stand here too.
+    put_off: VecDeque<(Instant, Arc<Inner>)>,
+    wakers: Vec<Waker>,
 }
 
 impl<A: Acceptor> Core<A> {
@@ -231,7 +212,7 @@ impl<A: Acceptor> Core<A> {
         let event = self.endpoint.handle(now, meta.addr, meta.dst_ip, ecn_of(meta), packet, &mut self.response)?;
         match event {
             DatagramEvent::ConnectionEvent(handle, event) => {
-                self.pass_on(handle, event);
+                self.pass_on(now, handle, event);
                 None
             }
             DatagramEvent::NewConnection(incoming) => {
@@ -242,11 +223,37 @@ impl<A: Acceptor> Core<A> {
         }
     }
 
-    fn pass_on(&mut self, handle: ConnectionHandle, event: ConnectionEvent) {
-        if let Some(connection) = self.connection(handle).map(Arc::clone) {
-            connection.lock().protocol.handle_event(event);
-            self.queue(connection);
+    /// Whoever is to read is woken at once. The connection sends when the answer is there, or has its turn now if none is
+    /// to be expected.
+    fn pass_on(&mut self, now: Instant, handle: ConnectionHandle, event: ConnectionEvent) {
+        let Some(connection) = self.connection(handle).map(Arc::clone) else { return };
+        let mut state = connection.lock();
+        state.protocol.handle_event(event);
+        let readable = state.tell(&mut self.wakers);
+        drop(state);
+        if !readable {
+            if !connection.put_off.load(Ordering::Relaxed) {
+                self.queue(connection);
+            }
+        } else if !connection.put_off.swap(true, Ordering::Relaxed) {
+            self.put_off.push_back((now, connection));
         }
+    }
+
+    /// Those that waited long enough have their turn all the same; says when the next one will.
+    fn wait_no_longer(&mut self, now: Instant) -> Option<Instant> {
+        while let Some((since, connection)) = self.put_off.front() {
+            let still = connection.put_off.load(Ordering::Relaxed);
+            if still && now < *since + PUT_OFF_MAX {
+                return Some(*since + PUT_OFF_MAX);
+            }
+            if let Some((_, connection)) = self.put_off.pop_front()
+                && still
+            {
+                self.queue(connection);
+            }
+        }
+        None
     }
 
     /// Decides about one attempt; `true` when its handshake has begun. What is to be sent at once lies in `response`.
@@ -259,7 +266,7 @@ impl<A: Acceptor> Core<A> {
         };
         let verdict = if self.close.is_some() { Verdict::Refuse } else { self.acceptor.judge(attempt) };
         match verdict {
-            Verdict::Accept(ticket) => (true, self.accept(now, incoming, ticket)),
+            Verdict::Accept(place, ticket) => (true, self.accept(now, incoming, place, ticket)),
             Verdict::Refuse => (false, Some(self.endpoint.refuse(incoming, &mut self.response))),
             Verdict::Retry => match self.endpoint.retry(incoming, &mut self.response) {
                 Ok(transmit) => (false, Some(transmit)),
@@ -272,10 +279,10 @@ impl<A: Acceptor> Core<A> {
         }
     }
 
-    fn accept(&mut self, now: Instant, incoming: Incoming, ticket: A::Ticket) -> Option<Transmit> {
+    fn accept(&mut self, now: Instant, incoming: Incoming, place: A::Place, ticket: A::Ticket) -> Option<Transmit> {
         match self.endpoint.accept(incoming, now, &mut self.response, None) {
             Ok((handle, protocol)) => {
-                let inner = Arc::new(Inner::new(handle, protocol, Arc::clone(&self.shared)));
+                let inner = Arc::new(Inner::new(handle, protocol, Arc::clone(&self.shared), Box::new(place)));
                 if self.connections.len() <= handle.0 {
                     self.connections.resize(handle.0 + 1, None);
                 }
@@ -311,16 +318,18 @@ impl<A: Acceptor> Drop for Core<A> {
 struct Driver<A: Acceptor> {
     shared: Arc<Shared>,
     core: Core<A>,
+    seat: Seat,
     socket: Socket,
     timers: Timers,
     /// When they were looked at last.
     timers_taken: Instant,
     /// Exchanged for the inbox's list, so that neither is allocated anew.
     asked: Vec<Arc<Inner>>,
+    strays: Vec<Stray>,
+    turns: Turns,
     packets: Packets,
     /// What is sent next.
     packet: Vec<u8>,
-    wakers: Vec<Waker>,
     sleep: Pin<Box<Sleep>>,
     sleeps_until: Option<Instant>,
 }
@@ -331,6 +340,11 @@ impl<A: Acceptor> Driver<A> {
         let now = tokio::time::Instant::now().into_std();
         let blocked = self.socket.is_blocked(context);
         self.take_inbox(context);
+        self.core.acceptor.round(&mut self.turns);
+        while let Some(connection) = self.turns.0.pop() {
+            self.core.queue(connection);
+        }
+        self.take_strays(now);
         let received = self.receive(context, now);
         self.greet(now);
         let held = received >= FULL_BATCH && now.saturating_duration_since(self.timers_taken) < TIMERS_HELD_MAX;
@@ -339,18 +353,20 @@ impl<A: Acceptor> Driver<A> {
             self.timers_taken = now;
             rings = self.take_due(now);
         }
+        self.core.wait_no_longer(now);
         let worked = !blocked && !self.core.work.is_empty();
         if worked {
             self.work(now);
         }
-        self.wakers.drain(..).for_each(Waker::wake);
-        let due = self.is_due(context);
+        self.core.wakers.drain(..).for_each(Waker::wake);
+        let due = self.is_due(context, now);
         received > 0 || due || rings || !self.core.attempts.is_empty() || (worked && !self.core.work.is_empty())
     }
 
     fn take_inbox(&mut self, context: &Context<'_>) {
         let mut inbox = self.shared.inbox();
         std::mem::swap(&mut inbox.asked, &mut self.asked);
+        std::mem::swap(&mut inbox.strays, &mut self.strays);
         let close = inbox.close.take();
         let server_config = inbox.server_config.take();
         if !inbox.driver.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
@@ -374,20 +390,32 @@ impl<A: Acceptor> Driver<A> {
         self.core.close = Some((code, reason.clone()));
         let all: Vec<_> = self.core.connections.iter().flatten().map(Arc::clone).collect();
         for connection in all {
-            connection.lock().close(code, reason.clone(), &mut self.wakers);
+            connection.lock().close(code, reason.clone(), &mut self.core.wakers);
             self.core.queue(connection);
         }
     }
 
+    /// Packets that came by another socket.
+    fn take_strays(&mut self, now: Instant) {
+        for Stray { meta, packet } in self.strays.drain(..) {
+            if let Some(transmit) = self.core.take(now, &meta, self.packets.hold(&packet)) {
+                self.socket.send_or_drop(&transmit, &self.core.response);
+            }
+        }
+    }
+
     fn receive(&mut self, context: &mut Context<'_>, now: Instant) -> usize {
-        let (core, packets) = (&mut self.core, &mut self.packets);
+        let (core, packets, seat) = (&mut self.core, &mut self.packets, &self.seat);
         let mut answers: Vec<(Transmit, Vec<u8>)> = Vec::new();
         let runs = self.socket.receive(context, |meta, bytes| {
             // Nobody can be answered at port 0; the error would be taken for one of segmentation offload.
-            if meta.stride == 0 || meta.addr.port() == 0 {
+            if !(1..=PACKET_BYTES_MAX).contains(&meta.stride) || meta.addr.port() == 0 {
                 return;
             }
             for packet in bytes.chunks(meta.stride) {
+                if seat.pass_on(meta, packet) {
+                    continue;
+                }
                 if let Some(transmit) = core.take(now, meta, packets.hold(packet)) {
                     answers.push((transmit, std::mem::take(&mut core.response)));
                 }
@@ -447,7 +475,9 @@ impl<A: Acceptor> Driver<A> {
         if !self.core.connection(handle).is_some_and(|held| Arc::ptr_eq(held, &connection)) {
             return;
         }
+        connection.put_off.store(false, Ordering::Relaxed);
         let mut state = connection.lock();
+        state.note_closed(now);
         let mut more = !self.send(&mut state.protocol, now);
         let mut drained = false;
         while let Some(event) = state.protocol.poll_endpoint_events() {
@@ -457,8 +487,12 @@ impl<A: Acceptor> Driver<A> {
                 more = true;
             }
         }
-        state.tell(&mut self.wakers);
-        let due = state.protocol.poll_timeout();
+        state.tell(&mut self.core.wakers);
+        if !drained && state.is_to_be_forgotten(now) {
+            drained = true;
+            self.core.endpoint.handle_event(handle, EndpointEvent::drained());
+        }
+        let due = state.due();
         drop(state);
         if drained {
             self.timers.remove(handle.0);
@@ -491,8 +525,8 @@ impl<A: Acceptor> Driver<A> {
     }
 
     /// Sets the alarm for whatever is due next; `true` when it has rung.
-    fn is_due(&mut self, context: &mut Context<'_>) -> bool {
-        let next = self.timers.next();
+    fn is_due(&mut self, context: &mut Context<'_>, now: Instant) -> bool {
+        let next = [self.timers.next(), self.core.wait_no_longer(now)].into_iter().flatten().min();
         if self.sleeps_until != next {
             self.sleeps_until = next;
             let until = next.map_or_else(|| tokio::time::Instant::now() + FAR_AWAY, tokio::time::Instant::from_std);
@@ -529,9 +563,10 @@ impl<A: Acceptor> Drop for Driver<A> {
         }
         // Nobody drives them any more, and their tasks would wait for ever.
         for connection in self.core.connections.iter().flatten() {
-            connection.lock().abandon(&mut self.wakers);
+            connection.lock().abandon(&mut self.core.wakers);
         }
-        self.wakers.drain(..).for_each(Waker::wake);
+        self.shared.abandon();
+        self.core.wakers.drain(..).for_each(Waker::wake);
         self.shared.finished.store(true, Ordering::Release);
         self.shared.finish.notify_waiters();
     }

@@ -4,13 +4,18 @@
 //! something to do send, so that whatever a batch of packets brought about leaves together. Connections have no task,
 //! no timer and no queue of their own: what an idle one holds is its protocol state. Why: decision 0017.
 
+mod congestion;
 mod connection;
 mod driver;
+mod hub;
 mod packets;
 mod socket;
 mod stream;
 mod timers;
+mod waiting;
 
-pub(crate) use connection::Connection;
+pub(crate) use congestion::Congestion;
+pub(crate) use connection::{Connection, Pen, Turns};
 pub(crate) use driver::{Acceptor, Attempt, Endpoint, Verdict};
+pub(crate) use hub::{Hub, Seat};
 pub(crate) use stream::{ReadError, RecvStream, SendStream, WriteError};

@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 
 use quinn_proto::{Chunk, ConnectionError, FinishError, StreamId, VarInt};
 
-use super::connection::{Connection, Wait};
+use super::connection::{Connection, Pen, within_budget};
+use super::waiting::Wait;
 
 /// Why a stream cannot be read any further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl RecvStream {
 
     /// The next bytes, at most `bytes_max`; `None` after the client's FIN. One task at a time.
     pub(crate) async fn read_chunk(&mut self, bytes_max: usize) -> Result<Option<Chunk>, ReadError> {
-        poll_fn(|context| self.poll_chunk(context, bytes_max)).await
+        poll_fn(|context| within_budget(context, |context| self.poll_chunk(context, bytes_max))).await
     }
 
     fn poll_chunk(&mut self, context: &Context<'_>, bytes_max: usize) -> Poll<Result<Option<Chunk>, ReadError>> {
@@ -74,7 +75,7 @@ impl RecvStream {
             Err(quinn_proto::ReadError::Blocked) => match &state.error {
                 Some(error) => Poll::Ready(Err(ReadError::Lost(error.clone()))),
                 None => {
-                    state.wait(Wait::Readable(self.id), context);
+                    state.waiting.wait(Wait::Readable(self.id), context);
                     Poll::Pending
                 }
             },
@@ -90,7 +91,7 @@ impl RecvStream {
 impl Drop for RecvStream {
     fn drop(&mut self) {
         let mut state = self.connection.lock();
-        state.forget(Wait::Readable(self.id));
+        state.waiting.forget(Wait::Readable(self.id));
         if state.error.is_some() || self.ended {
             return;
         }
@@ -113,9 +114,14 @@ impl SendStream {
         SendStream { connection, id }
     }
 
+    /// What the loop writes with, whoever holds this half: they must not write at once.
+    pub(crate) fn pen(&self) -> Pen {
+        self.connection.pen(self.id)
+    }
+
     /// Hands over the start of `bytes`, at least one; waits while the client or the path takes none.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<usize, WriteError> {
-        poll_fn(|context| self.poll_write(context, bytes)).await
+        poll_fn(|context| within_budget(context, |context| self.poll_write(context, bytes))).await
     }
 
     /// Hands over all bytes.
@@ -139,7 +145,7 @@ impl SendStream {
                 Poll::Ready(Ok(written))
             }
             Err(quinn_proto::WriteError::Blocked) => {
-                state.wait(Wait::Writable(self.id), context);
+                state.waiting.wait(Wait::Writable(self.id), context);
                 Poll::Pending
             }
             Err(quinn_proto::WriteError::Stopped(_) | quinn_proto::WriteError::ClosedStream) => {
@@ -174,7 +180,7 @@ impl SendStream {
         if !open {
             return Poll::Ready(());
         }
-        state.wait(Wait::Stopped(self.id), context);
+        state.waiting.wait(Wait::Stopped(self.id), context);
         Poll::Pending
     }
 }
@@ -182,8 +188,8 @@ impl SendStream {
 impl Drop for SendStream {
     fn drop(&mut self) {
         let mut state = self.connection.lock();
-        state.forget(Wait::Writable(self.id));
-        state.forget(Wait::Stopped(self.id));
+        state.waiting.forget(Wait::Writable(self.id));
+        state.waiting.forget(Wait::Stopped(self.id));
         if state.error.is_some() {
             return;
         }

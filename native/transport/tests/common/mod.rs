@@ -36,6 +36,8 @@ pub const SUBSCRIBE: u8 = 0x30;
 pub const SUBSCRIBED: u8 = 0x31;
 pub const UNSUBSCRIBE: u8 = 0x32;
 pub const UPDATE: u8 = 0x38;
+pub const LATEST: u8 = 0x39;
+pub const SUBSCRIBE_LATEST: u8 = 0x3a;
 pub const CLOSE: u8 = 0x7e;
 pub const ACK_EACH: u8 = 1;
 
@@ -151,6 +153,7 @@ impl Engine {
     fn step(&self, batch: &Batch) {
         let mut state = self.state.lock().unwrap();
         let mut decisions = Vec::new();
+        let mut run = 0;
         for index in 0..batch.page.len() {
             let record = batch.page.record(index);
             let head = record.head;
@@ -160,18 +163,25 @@ impl Engine {
             };
             let (kind, counter, tenant, status) = (head.kind, head.counter, head.tenant, head.status);
             state.seen.push(Seen { kind, counter, node, tenant, status });
+            while index == batch.run(run).1 {
+                self.commit(&mut state, batch.run(run).0, &mut decisions);
+                run += 1;
+            }
+            let sink = batch.run(run).0;
             if matches!(kind, RecordKind::Move | RecordKind::Release) {
                 let status = state.decide(status, node, head.node_first, head.node_last, &record);
                 decisions.push(Decision { counter, node, status, ack_each: head.ack_each });
-            } else if matches!(kind, RecordKind::Subscribe | RecordKind::Unsubscribe) {
-                self.commit(&mut state, &batch.sink, &mut decisions);
-                batch.sink.subscribed(counter, state.revision, record.packet.len() as u32 / 4);
+            } else if matches!(kind, RecordKind::Subscribe | RecordKind::SubscribeLatest | RecordKind::Unsubscribe) {
+                self.commit(&mut state, sink, &mut decisions);
+                sink.subscribed(counter, state.revision, record.packet.len() as u32 / 4);
             } else {
-                self.commit(&mut state, &batch.sink, &mut decisions);
-                state.answer(&batch.sink, kind, counter, node, head.argument);
+                self.commit(&mut state, sink, &mut decisions);
+                state.answer(sink, kind, counter, node, head.argument);
             }
         }
-        self.commit(&mut state, &batch.sink, &mut decisions);
+        self.commit(&mut state, batch.run(run).0, &mut decisions);
+        drop(state);
+        batch.carry();
     }
 
     fn commit(&self, state: &mut EngineState, sink: &Arc<dyn AnswerSink>, decisions: &mut Vec<Decision>) {
@@ -239,13 +249,15 @@ pub struct Setup {
     pub channel_batches: usize,
     pub pages_bytes: usize,
     pub engine_paused: bool,
+    /// A socket for each; one on the test's own runtime where there is none.
+    pub loops: Vec<Handle>,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = TransportConfig { listen, nodes_max: NODES_MAX, ..TransportConfig::default() };
-        Setup { config, channel_batches: 256, pages_bytes: 4 << 20, engine_paused: false }
+        Setup { config, channel_batches: 256, pages_bytes: 4 << 20, engine_paused: false, loops: Vec::new() }
     }
 }
 
@@ -256,6 +268,8 @@ pub struct Bench {
     pub counters: Counters,
     pub histograms: Histograms,
     pub events: Arc<Mutex<Vec<SessionEvent>>>,
+    /// The thread that serves each session, by name.
+    pub threads: Arc<Mutex<BTreeMap<u32, String>>>,
 }
 
 impl Setup {
@@ -266,18 +280,25 @@ impl Setup {
         let revision = Arc::clone(&engine.revision);
         let (counters, histograms) = (Counters::detached(), Histograms::detached());
         let events = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&events);
+        let threads: Arc<Mutex<BTreeMap<u32, String>>> = Arc::default();
+        let (log, served) = (Arc::clone(&events), Arc::clone(&threads));
         let server = Server::start(
             self.config,
-            &Handle::current(),
+            &if self.loops.is_empty() { vec![Handle::current()] } else { self.loops },
             pages,
             ingress,
             Arc::new(move || revision.load(Ordering::Acquire)),
             counters,
             histograms,
-            Arc::new(move |event| log.lock().unwrap().push(event)),
+            Arc::new(move |event| {
+                if let SessionEvent::Opened { session, .. } = event {
+                    let thread = std::thread::current().name().unwrap_or_default().to_owned();
+                    served.lock().unwrap().insert(session, thread);
+                }
+                log.lock().unwrap().push(event);
+            }),
         )?;
-        Ok(Bench { server, engine, counters, histograms, events })
+        Ok(Bench { server, engine, counters, histograms, events, threads })
     }
 
     pub fn start(self) -> Bench {

@@ -201,7 +201,7 @@ impl Reader {
                 Ok(())
             }
             Answer::Close { status, text } => Err(format!("the server closed the session: {status} {text:?}")),
-            Answer::Path(_) | Answer::State(_) | Answer::Subscribed(_) => {
+            Answer::Path(_) | Answer::State(_) | Answer::Subscribed(_) | Answer::Latest(_) => {
                 Err("the server answered a question that nobody asked".into())
             }
         }

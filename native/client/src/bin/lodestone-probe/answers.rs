@@ -32,19 +32,24 @@ pub(crate) fn answer_line(source: Source, answer: &Answer<'_>) -> Object {
             .number("counter", subscribed.counter)
             .number("revision", subscribed.revision)
             .number("subscriptions", u64::from(subscribed.subscriptions)),
+        Answer::Latest(update) => update_fields(event_at("update", source), update),
         Answer::Close { status, text } => end_line("close", *status, text),
     }
 }
 
 /// The line of an update.
 pub(crate) fn update_line(update: &Update<'_>) -> Object {
-    let line = Object::new()
-        .text("event", "update")
+    update_fields(Object::new().text("event", "update"), update)
+}
+
+fn update_fields(line: Object, update: &Update<'_>) -> Object {
+    let line = line
         .number("counter", update.counter)
         .number("revision", update.revision)
         .number("rollbacks", update.rollbacks)
         .number("node", u64::from(update.node))
-        .number("node_version", update.version);
+        .number("node_version", update.version)
+        .number("order", u64::from(update.order));
     with_slot(line, &update.slot)
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Frame {
     Route { source: u32, target: u32 },
     /// SUBSCRIBE.
     Subscribe { nodes: Vec<u32> },
+    /// SUBSCRIBE_LATEST, or SUBSCRIBE where the server does not know it.
+    SubscribeLatest { nodes: Vec<u32> },
     /// UNSUBSCRIBE.
     Unsubscribe { nodes: Vec<u32> },
 }
@@ -50,6 +52,7 @@ impl Frame {
             Frame::Read { .. } => "read",
             Frame::Route { .. } => "route",
             Frame::Subscribe { .. } => "subscribe",
+            Frame::SubscribeLatest { .. } => "subscribe-latest",
             Frame::Unsubscribe { .. } => "unsubscribe",
         }
     }
@@ -79,7 +82,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         }
         name => Command::Frame(words.frame(name)?.ok_or_else(|| {
             format!(
-                "{name:?} is no command; known are move, release, read, route, subscribe, unsubscribe, stream, datagram, hold, go, finish, close"
+                "{name:?} is no command; known are move, release, read, route, subscribe, subscribe-latest, unsubscribe, stream, datagram, hold, go, finish, close"
             )
         })?),
     };
@@ -113,6 +116,7 @@ impl Words<'_> {
             "read" => Frame::Read { node: self.number("the node")? },
             "route" => Frame::Route { source: self.number("the source")?, target: self.number("the target")? },
             "subscribe" => Frame::Subscribe { nodes: self.nodes(1)? },
+            "subscribe-latest" => Frame::SubscribeLatest { nodes: self.nodes(1)? },
             "unsubscribe" => Frame::Unsubscribe { nodes: self.nodes(0)? },
             _ => return Ok(None),
         }))
@@ -209,6 +213,7 @@ mod tests {
             ("read 9", Command::Frame(Frame::Read { node: 9 })),
             ("route 9 10", Command::Frame(Frame::Route { source: 9, target: 10 })),
             ("subscribe 1 0x2", Command::Frame(Frame::Subscribe { nodes: vec![1, 2] })),
+            ("subscribe-latest 3", Command::Frame(Frame::SubscribeLatest { nodes: vec![3] })),
             ("unsubscribe", Command::Frame(Frame::Unsubscribe { nodes: vec![] })),
             ("unsubscribe 5", Command::Frame(Frame::Unsubscribe { nodes: vec![5] })),
             ("stream 3", Command::Stream(3)),

@@ -20,7 +20,7 @@ Usage: lodestone-probe --target HOST:PORT --certificate FILE [options] < COMMAND
 ";
 
 const HELP_COMMANDS: &str = "
-  --updates                  speaks protocol version 2, with subscriptions
+  --updates                  speaks protocol version 3 (2 with an older server), with subscriptions
   --help                     prints this text
 
 Commands, one a line on standard input; numbers are decimal or 0x hexadecimal
@@ -31,6 +31,7 @@ Commands, one a line on standard input; numbers are decimal or 0x hexadecimal
   read NODE                  asks for the node's slot
   route SOURCE TARGET        asks for a shortest path
   subscribe NODE...          asks to be told of nodes, 1 to 64 of them; needs --updates
+  subscribe-latest NODE...   the same, by datagram
   unsubscribe [NODE...]      asks to be told of them no more; of none at all where no node is named
   stream N                   what follows goes to stream N, opened at its first use; 0 is the one of HELLO
   datagram FRAME             sends a move, a release or a read as a datagram

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lodestone_client::command_line::Output;
 use lodestone_client::{
     Answer, ClientError, DatagramReceiver, DatagramSender, Move, Session, Status, StreamReceiver, StreamSender,
-    UpdateReceiver,
+    UpdateReceiver, wire::VERSION_LATEST,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -143,6 +143,10 @@ impl Probe {
             Frame::Read { node } => sender.queue_read(*node)?,
             Frame::Route { source, target } => sender.queue_route(*source, *target)?,
             Frame::Subscribe { nodes } => sender.queue_subscribe(nodes)?,
+            Frame::SubscribeLatest { nodes } if self.session.version() >= VERSION_LATEST => {
+                sender.queue_subscribe_latest(nodes)?
+            }
+            Frame::SubscribeLatest { nodes } => sender.queue_subscribe(nodes)?,
             Frame::Unsubscribe { nodes } => sender.queue_unsubscribe(nodes)?,
         };
         // Before the frame leaves, so that its answer cannot be printed first.
@@ -250,8 +254,9 @@ async fn print_stream(number: u32, mut receiver: StreamReceiver) -> Result<(), T
 async fn print_datagrams(mut receiver: DatagramReceiver, counted: watch::Sender<u64>) -> Result<(), Trouble> {
     let mut output = Output::new();
     loop {
-        output.line(&answer_line(Source::Datagram, &receiver.next().await?)).map_err(Trouble::Local)?;
-        counted.send_modify(|answers| *answers += 1);
+        let answer = receiver.next().await?;
+        output.line(&answer_line(Source::Datagram, &answer)).map_err(Trouble::Local)?;
+        counted.send_modify(|answers| *answers += u64::from(!matches!(answer, Answer::Latest(_))));
     }
 }
 

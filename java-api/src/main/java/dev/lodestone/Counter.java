@@ -127,7 +127,9 @@ public enum Counter {
     /** Datagrams dropped because their session sends more than it may. */
     DATAGRAMS_SHED,
     /** Sessions that were told of the server's end with everything accepted answered. */
-    SESSIONS_DRAINED;
+    SESSIONS_DRAINED,
+    /** Times that a session's next stream waited because it begins more than it may. */
+    STREAMS_THROTTLED;
 
     /** The counter's place in the shared region; the order above is that of the data plane and only ever grows. */
     int place() {

@@ -75,10 +75,13 @@ public final class Sessions {
     }
 
     /**
-     * Refuses a token from now on and closes the sessions that were opened with it.
+     * Refuses a token from now on and closes the sessions that were opened with it. With {@code transport.revocations_file} it is
+     * refused after a restart too, until it expires; this call then waits for the disk. Without, an engine forgets revocations
+     * when it closes.
      *
      * @param nonce the nonce of its request
-     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then
+     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then; when the token
+     *     is refused, but could not be put into the file ({@link Status#IO}): mend what the text says and revoke it again
      */
     public void revoke(long nonce) {
         engine.revoke(nonce);
@@ -86,11 +89,12 @@ public final class Sessions {
 
     /**
      * Refuses the token of a session from now on and closes every session that was opened with it; one that has no token is
-     * closed alone.
+     * closed alone. The revocation lasts as with {@link #revoke(long)}.
      *
      * @param session the session's number
      * @return false when there is no such session (any more)
-     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then
+     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then; when the token
+     *     is refused, but could not be put into the file ({@link Status#IO}): mend what the text says and revoke it again
      */
     public boolean revokeSession(int session) {
         return engine.revokeSession(session);

@@ -16,16 +16,18 @@ import dev.lodestone.SlotReader;
 import dev.lodestone.Status;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * JVMs that produce commands over attach, read, or are stopped, and engines under them, are killed at any instruction: nothing
- * that was committed is lost while the engine lives, nothing is torn, the rest goes on.
+ * that was committed is lost while the engine lives, nothing is torn, the rest goes on. {@link Kills} has what was found.
  */
 class AttachKillTest {
     private static final int KILL_ROUNDS = Integer.getInteger("lodestone.kill.rounds", 4);
@@ -46,41 +48,73 @@ class AttachKillTest {
                 .set("bridge.lane_kib", 16).set("runtime.shared_region_directory", "\"" + folder + "\"").build());
     }
 
-    private static void until(Engine engine, Counter counter, long value, String where) throws InterruptedException {
+    private static boolean comes(BooleanSupplier what) throws InterruptedException {
         long begun = System.nanoTime();
-        while (engine.metrics().counter(counter) < value) {
-            assertTrue(System.nanoTime() - begun < LONG.toNanos(), where + ": stands still before " + counter + " " + value);
+        while (!what.getAsBoolean()) {
+            if (System.nanoTime() - begun > LONG.toNanos()) {
+                return false;
+            }
             Thread.sleep(1);
         }
+        return true;
     }
 
-    /** All that the dead producer committed is there, once and whole. */
-    private static void nothingIsLost(Engine engine, Producing dead, String where) throws InterruptedException {
+    /** Compares what is there with what the dead producer had committed. */
+    private static void compare(Engine engine, Producing dead, Kills kills, String where) throws InterruptedException {
         SlotReader slot = engine.slotReader();
-        long begun = System.nanoTime();
-        while (slot.version(dead.node()) < dead.committed()) {
-            assertTrue(System.nanoTime() - begun < LONG.toNanos(), where + ": committed " + dead.committed() + ", there "
-                    + slot.version(dead.node()));
-            Thread.sleep(1);
+        long committed = dead.committed();
+        if (!comes(() -> slot.version(dead.node()) >= committed)) {
+            kills.stalled(where + ": committed " + committed);
         }
         // Then what may have been committed without being told of: the ring is empty of it when the next one begins.
-        try (Commands last = engine.commands()) {
-            Until.holds(where + ": room", () -> last.tryMove(DONE_NODE, 41, 0x1_0001, 0) != Commands.FULL);
-            assertTrue(last.awaitDecided(1, LONG), where);
+        if (!decides(engine)) {
+            kills.stalled(where + ": others");
         }
         slot.read(dead.node());
         long version = slot.version(dead.node());
-        assertTrue(version <= dead.committed() + BATCH_MAX, where + ": version " + version + ", committed " + dead.committed());
-        whole(slot, where);
-        assertEquals(0, engine.metrics().counter(Counter.MOVES_REJECTED), where + ": one is missing or came twice");
-        assertEquals(0, engine.metrics().counter(Counter.COMMANDS_GARBAGE), where);
+        kills.came(version - dead.begun());
+        kills.lost(committed - version, where + ": version " + version);
+        kills.doubled(version - committed - BATCH_MAX, where + ": version " + version);
+        kills.torn(whole(slot) ? 0 : 1, where);
     }
 
-    private static void whole(SlotReader slot, String where) {
-        if (slot.payloadLength() > 0) {
-            for (int offset = 0; offset < AttachedProducer.PAYLOAD_BYTES; offset += Long.BYTES) {
-                assertEquals(slot.version(), slot.payloadLong(offset), where + ": torn");
-            }
+    /** Whether commands of one that lives are taken. */
+    private static boolean decides(Engine engine) throws InterruptedException {
+        try (Commands last = engine.commands()) {
+            return comes(() -> last.tryMove(DONE_NODE, 41, 0x1_0001, 0) != Commands.FULL) && last.awaitDecided(1, LONG);
+        }
+    }
+
+    private static boolean whole(SlotReader slot) {
+        boolean whole = true;
+        for (int offset = 0; offset < AttachedProducer.PAYLOAD_BYTES && slot.payloadLength() > 0; offset += Long.BYTES) {
+            whole &= slot.version() == slot.payloadLong(offset);
+        }
+        return whole;
+    }
+
+    /** What the engine counts and no comparison of one node shows: a record that is missing refuses the next one. */
+    private static final class Counted {
+        private final Engine engine;
+        private final long refused;
+        private final long garbage;
+        private final long repaired;
+
+        Counted(Engine engine) {
+            this.engine = engine;
+            this.refused = engine.metrics().counter(Counter.MOVES_REJECTED);
+            this.garbage = engine.metrics().counter(Counter.COMMANDS_GARBAGE);
+            this.repaired = engine.metrics().counter(Counter.CLAIMS_REPAIRED);
+        }
+
+        long repaired() {
+            return engine.metrics().counter(Counter.CLAIMS_REPAIRED) - repaired;
+        }
+
+        void into(Kills kills, String where) {
+            kills.lost(engine.metrics().counter(Counter.MOVES_REJECTED) - refused, where + ": refused");
+            kills.torn(engine.metrics().counter(Counter.COMMANDS_GARBAGE) - garbage, where + ": garbage");
+            kills.repaired(repaired());
         }
     }
 
@@ -98,60 +132,52 @@ class AttachKillTest {
     void killedJvmsLoseTearAndStopNothing() throws Exception {
         long seed = Long.getLong("lodestone.seed", System.nanoTime());
         Random random = new Random(seed);
-        long repaired = 0;
+        Kills[] kills = {new Kills("JVM in the ring"), new Kills("JVM in a lane"), new Kills("JVM that reads")};
+        Producing[] all = new Producing[2];
         try (Engine engine = open()) {
-            Producing lane = Producing.start(folder, "lane", LANE_NODE, folder);
-            Producing ring = Producing.start(folder, "ring", RING_NODE, folder);
             try {
-                lane.says("ready");
-                ring.says("ready");
-                for (int round = 0; round < KILL_ROUNDS; round++) {
+                all[0] = Producing.start(folder, "ring", RING_NODE, folder).says("ready");
+                all[1] = Producing.start(folder, "lane", LANE_NODE, folder).says("ready");
+                for (int round = 0; round < KILL_ROUNDS && areHarmless(kills); round++) {
                     String where = "-Dlodestone.seed=" + seed + ", round " + round;
-                    long died = engine.metrics().counter(Counter.PRODUCERS_DIED);
                     // Each is chosen in turn, so that few rounds show all.
-                    switch (round % 4) {
-                        case 0 -> ring = killed(engine, ring, "ring", random, where);
-                        case 1 -> heldIsKilled(engine, where);
-                        case 2 -> lane = killed(engine, lane, "lane", random, where);
-                        default -> readerIsKilled(engine, random, where);
+                    int victim = round % kills.length;
+                    Counted before = new Counted(engine);
+                    if (victim < all.length) {
+                        all[victim] = killed(engine, all[victim], random, kills[victim], where);
+                    } else {
+                        readerIsKilled(engine, random, where);
                     }
-                    assertEquals(died + (round % 4 == 3 ? 0 : 1), engine.metrics().counter(Counter.PRODUCERS_DIED), where);
-                    bothGoOn(lane, ring, where);
+                    kills[victim].killed();
+                    before.into(kills[victim], where);
+                    if (!acknowledgesMore(all[0]) || !acknowledgesMore(all[1])) {
+                        kills[victim].stalled(where + ": those that live");
+                    }
                 }
-                repaired = engine.metrics().counter(Counter.CLAIMS_REPAIRED);
             } finally {
-                lane.close();
-                ring.close();
+                all[0].close();
+                all[1].close();
+                Kills.judge(kills);
             }
-            until(engine, Counter.PRODUCERS_DIED, KILL_ROUNDS / 4 * 3 + Math.min(KILL_ROUNDS % 4, 3) + 2, "the last two");
             assertEquals(engine.verifyHash(), engine.stateHash());
         }
-        System.out.println(KILL_ROUNDS + " kills, " + repaired + " claims repaired, seed " + seed);
     }
 
-    private Producing killed(Engine engine, Producing victim, String role, Random random, String where) throws Exception {
+    private static boolean areHarmless(Kills... kills) {
+        return Arrays.stream(kills).allMatch(Kills::areHarmless);
+    }
+
+    private Producing killed(Engine engine, Producing victim, Random random, Kills kills, String where) throws Exception {
         long died = engine.metrics().counter(Counter.PRODUCERS_DIED);
         LockSupport.parkNanos(random.nextLong(TimeUnit.MILLISECONDS.toNanos(2)));
         victim.kill();
-        until(engine, Counter.PRODUCERS_DIED, died + 1, where);
-        nothingIsLost(engine, victim, where);
-        // The new one begins at the version that it finds.
-        return Producing.start(folder, role, victim.node(), folder).says("ready");
-    }
-
-    private void heldIsKilled(Engine engine, String where) throws Exception {
-        long repaired = engine.metrics().counter(Counter.CLAIMS_REPAIRED);
-        long died = engine.metrics().counter(Counter.PRODUCERS_DIED);
-        SlotReader slot = engine.slotReader();
-        slot.read(HELD_NODE);
-        long before = slot.version(HELD_NODE);
-        try (Producing held = Producing.start(folder, "hold", HELD_NODE, folder)) {
-            held.says("held").kill();
+        if (!comes(() -> engine.metrics().counter(Counter.PRODUCERS_DIED) == died + 1)) {
+            kills.stalled(where + ": not found dead");
         }
-        until(engine, Counter.CLAIMS_REPAIRED, repaired + 1, where);
-        until(engine, Counter.PRODUCERS_DIED, died + 1, where);
-        slot.read(HELD_NODE);
-        assertEquals(before, slot.version(HELD_NODE), where + ": what was not committed is there");
+        compare(engine, victim, kills, where);
+        // The new one begins at the version that it finds.
+        String role = victim.node() == LANE_NODE ? "lane" : "ring";
+        return Producing.start(folder, role, victim.node(), folder).says("ready");
     }
 
     private void readerIsKilled(Engine engine, Random random, String where) {
@@ -162,21 +188,59 @@ class AttachKillTest {
         }
     }
 
-    private static void bothGoOn(Producing lane, Producing ring, String where) throws InterruptedException {
-        for (Producing one : new Producing[] {lane, ring}) {
-            acknowledgedBeyond(one, one.acknowledged(), where);
+    private static boolean acknowledgesMore(Producing one) throws InterruptedException {
+        long version = one.acknowledged();
+        return comes(() -> one.acknowledged() > version);
+    }
+
+    /** At each of its steps, while another one has cells behind it and the engine sleeps or not. */
+    @Test
+    @Timeout(value = 7_200, unit = TimeUnit.SECONDS)
+    void aJvmKilledAtAnyStepOfAClaimLosesTearsAndStopsNothing() throws Exception {
+        Stopped.Place[] places = Stopped.Place.values();
+        Kills[] kills = Arrays.stream(places).map(place -> new Kills("JVM stopped at " + place)).toArray(Kills[]::new);
+        try (Engine engine = open(); Commands lane = engine.commands(); Commands other = engine.commands()) {
+            assertTrue(lane.hasLane() && !other.hasLane());
+            try {
+                for (int round = 0; round < Math.max(places.length, KILL_ROUNDS / 4) && areHarmless(kills); round++) {
+                    int place = round % places.length;
+                    stoppedIsKilled(engine, other, places[place], kills[place], "round " + round + " " + places[place]);
+                }
+            } finally {
+                Kills.judge(kills);
+            }
+            assertEquals(engine.verifyHash(), engine.stateHash());
         }
     }
 
-    private static long acknowledgedBeyond(Producing one, long version, String where) throws InterruptedException {
-        long begun = System.nanoTime();
-        long acknowledged = one.acknowledged();
-        while (acknowledged <= version) {
-            assertTrue(System.nanoTime() - begun < LONG.toNanos(), where + ": stands still at " + version);
-            Thread.sleep(1);
-            acknowledged = one.acknowledged();
+    private void stoppedIsKilled(Engine engine, Commands other, Stopped.Place place, Kills kills, String where) throws Exception {
+        Counted before = new Counted(engine);
+        long died = engine.metrics().counter(Counter.PRODUCERS_DIED);
+        SlotReader slot = engine.slotReader();
+        slot.read(HELD_NODE);
+        long expected = slot.version(HELD_NODE) + (place.isCommitted() ? Stopped.BATCH : 0);
+        try (Stopped stopped = Stopped.start(folder, HELD_NODE, folder, place)) {
+            // Nobody else sends before these came: also of an engine that sleeps and was not woken.
+            if (!comes(() -> slot.version(HELD_NODE) >= expected)) {
+                kills.stalled(where + ": committed, and nobody rang");
+            }
+            assertTrue(other.tryMove(DONE_NODE, 41, 0x1_0001, 0) > 0, where);
+            assertEquals(0, before.repaired(), where + ": it lives");
+            stopped.kill();
         }
-        return acknowledged;
+        kills.killed();
+        if (!comes(() -> engine.metrics().counter(Counter.PRODUCERS_DIED) == died + 1)
+                || !other.awaitDecided(other.sent(), LONG)) {
+            kills.stalled(where);
+        }
+        slot.read(HELD_NODE);
+        long version = slot.version(HELD_NODE);
+        kills.came(place.isCommitted() ? Stopped.BATCH : 0);
+        kills.lost(expected - version, where + ": version " + version);
+        kills.doubled(version - expected, where + ": version " + version);
+        kills.torn(whole(slot) ? 0 : 1, where);
+        assertEquals(place.holdsCells() ? 1 : 0, before.repaired(), where);
+        before.into(kills, where);
     }
 
     @Test
@@ -185,39 +249,46 @@ class AttachKillTest {
         long seed = Long.getLong("lodestone.seed", System.nanoTime());
         Random random = new Random(seed);
         Path regions = folder.resolve("regions");
+        Kills kills = new Kills("engine under a JVM that produces");
         Producing producer = null;
         try {
-            for (int round = 0; round < KILL_ROUNDS; round++) {
+            for (int round = 0; round < KILL_ROUNDS && kills.areHarmless(); round++) {
                 String where = "-Dlodestone.seed=" + seed + ", round " + round;
                 try (Daemon daemon = Daemon.start(folder, "");
                         AttachedEngine attached = Engine.attach(regions, AttachMode.READ_ONLY)) {
                     if (producer == null) {
-                        producer = Producing.start(regions, round % 2 == 0 ? "lane" : "ring", LANE_NODE, folder);
+                        producer = Producing.start(regions, "lane", LANE_NODE, folder);
                     } else {
                         producer.goOn();
                     }
                     producer.says("ready " + attached.instance());
                     LockSupport.parkNanos(random.nextLong(TimeUnit.MILLISECONDS.toNanos(3)));
                     daemon.kill();
-                    producer.says("gone");
-                    assertEquals(EngineState.GONE, attached.state(), where);
-                    whatWasAcknowledgedIsThere(attached, producer, where);
+                    kills.killed();
+                    String said = producer.line();
+                    if (!said.equals("gone") || attached.state() != EngineState.GONE) {
+                        kills.stalled(where + ": it says " + said);
+                    }
+                    compareLeft(attached, producer, kills, where);
                 }
             }
         } finally {
             if (producer != null) {
                 producer.close();
             }
+            Kills.judge(kills);
         }
     }
 
-    /** In what the dead engine left, unless it died in the middle of changing that very slot. */
-    private static void whatWasAcknowledgedIsThere(AttachedEngine attached, Producing producer, String where) {
+    /** What was acknowledged is in what the dead engine left, unless it died in the middle of changing that very slot. */
+    private static void compareLeft(AttachedEngine attached, Producing producer, Kills kills, String where) {
         SlotReader slot = attached.slotReader();
         try {
             slot.read(producer.node());
-            assertTrue(slot.version(producer.node()) >= producer.acknowledged(), where);
-            whole(slot, where);
+            long version = slot.version(producer.node());
+            kills.came(version);
+            kills.lost(producer.acknowledged() - version, where + ": version " + version);
+            kills.torn(whole(slot) ? 0 : 1, where);
         } catch (EngineException died) {
             assertEquals(Status.GONE, died.status(), where);
         }
@@ -248,11 +319,12 @@ class AttachKillTest {
             assertTrue(ring.awaitDecided(ring.sent(), LONG));
             assertEquals(0, ring.rejected());
             // It goes on meanwhile, so what is known to be decided is read before the slot is.
-            long acknowledged = acknowledgedBeyond(held, 1, "held");
+            assertTrue(comes(() -> held.acknowledged() > 1));
+            long acknowledged = held.acknowledged();
             SlotReader slot = engine.slotReader();
             Until.holds("the engine leaves the slot alone for a moment", () -> isRead(slot, HELD_NODE));
             assertTrue(slot.version() >= acknowledged, "version " + slot.version() + ", acknowledged " + acknowledged);
-            whole(slot, "held");
+            assertTrue(whole(slot));
         }
     }
 }

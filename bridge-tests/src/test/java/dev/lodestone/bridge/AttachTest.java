@@ -34,6 +34,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -177,6 +178,28 @@ class AttachTest {
         kept.close();
         assertEquals(Reason.ABSENT, refused(file));
         assertEquals(Reason.ABSENT, refused(folder));
+    }
+
+    /** A process may have 65,530 mappings; a region is larger than a large page, to which the system aligns. */
+    @Test
+    void attachmentsThatWereClosedAreFewMappingsToTheSystem() throws IOException {
+        try (Engine engine = open()) {
+            assertTrue(Files.size(regionOf(engine)) > 2 << 20);
+            long before = mappings();
+            for (int time = 0; time < 500; time++) {
+                try (AttachedEngine attached = Engine.attach(folder)) {
+                    assertEquals(engine.instance(), attached.instance());
+                }
+            }
+            long after = mappings();
+            assertTrue(after < before + 100, before + " mappings before, " + after + " after");
+        }
+    }
+
+    private static long mappings() throws IOException {
+        try (Stream<String> all = Files.lines(Path.of("/proc/self/maps"))) {
+            return all.count();
+        }
     }
 
     @Test

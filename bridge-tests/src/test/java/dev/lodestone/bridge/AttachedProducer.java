@@ -48,8 +48,8 @@ public final class AttachedProducer {
     /**
      * Attaches to the engine of the first argument and produces moves of the node that the third one names; the fourth is the
      * file in which it tells how far it is. The second is {@code lane}, {@code ring}, or {@code hold}: claims in the ring, prints
-     * {@code held}, and goes on when a line comes. When the engine is gone it prints {@code gone}, and with the next line
-     * attaches anew.
+     * {@code held}, and goes on when a line comes; or {@code step}: prints {@code here}, and sends two moves through the ring
+     * when a line comes. When the engine is gone it prints {@code gone}, and with the next line attaches anew.
      *
      * @param arguments region, role, node, file
      * @throws IOException when the file cannot be mapped
@@ -79,7 +79,11 @@ public final class AttachedProducer {
             long first = slot.version(node);
             WORD.setRelease(told, 0L, first);
             WORD.setRelease(told, 8L, first);
-            long version = role.equals("hold") ? hold(commands, first) : first;
+            long version = switch (role) {
+                case "hold" -> hold(commands, first);
+                case "step" -> step(commands, first);
+                default -> first;
+            };
             System.out.println("ready " + engine.instance());
             for (long batches = 0;; batches++) {
                 version = batch(commands, version, 1 + (int) (version % 3));
@@ -152,6 +156,16 @@ public final class AttachedProducer {
         batch.commit();
         requireAccepted(commands);
         WORD.setRelease(told, 0L, last);
+        return last;
+    }
+
+    private long step(Commands commands, long version) throws IOException {
+        System.out.println("here");
+        if (System.in.read() != '\n') {
+            return version;
+        }
+        long last = batch(commands, version, Stopped.BATCH);
+        requireAccepted(commands);
         return last;
     }
 }

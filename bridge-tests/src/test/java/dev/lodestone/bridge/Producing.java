@@ -10,17 +10,21 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /** A JVM of its own that runs {@link AttachedProducer}, without the native library on its class path. */
 final class Producing implements AutoCloseable {
     private static final long LIMIT_SECONDS = 180;
+    private static final long LOOK_NS = 50_000;
 
     private final Process process;
     private final BufferedReader out;
     private final MemorySegment told;
     private final int node;
+    private long begun;
 
     private Producing(Process process, MemorySegment told, int node) {
         this.process = process;
@@ -29,24 +33,32 @@ final class Producing implements AutoCloseable {
         this.node = node;
     }
 
-    /** Starts one; its file is new and lies in the folder. */
-    static Producing start(Path region, String role, int node, Path folder) {
+    /** Starts one with further options of the JVM; its file is new and lies in the folder. */
+    static Producing start(Path region, String role, int node, Path folder, String... options) {
         Path file = folder.resolve("told-" + node + "-" + System.nanoTime());
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ,
                 StandardOpenOption.WRITE)) {
             MemorySegment told = channel.map(MapMode.READ_WRITE, 0, AttachedProducer.TOLD_BYTES, Arena.ofAuto());
-            Process process = Child.start(List.of("--enable-native-access=ALL-UNNAMED", "--illegal-native-access=deny",
-                    "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", Reader.classPath(),
-                    AttachedProducer.class.getName(), region.toString(), role, Integer.toString(node), file.toString()));
-            return new Producing(process, told, node);
+            List<String> command = new ArrayList<>(List.of(options));
+            command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "--illegal-native-access=deny", "-Xmx64m",
+                    "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", Reader.classPath(), AttachedProducer.class.getName(),
+                    region.toString(), role, Integer.toString(node), file.toString()));
+            return new Producing(Child.start(command), told, node);
         } catch (IOException broken) {
             throw new UncheckedIOException(broken);
         }
     }
 
-    /** The next thing that it says. */
+    /** The next thing that it says; what it says is flushed line by line. */
     String line() {
+        long asked = System.nanoTime();
         try {
+            while (!out.ready() && process.isAlive()) {
+                if (System.nanoTime() - asked > TimeUnit.SECONDS.toNanos(LIMIT_SECONDS)) {
+                    return "nothing";
+                }
+                LockSupport.parkNanos(LOOK_NS);
+            }
             return String.valueOf(out.readLine());
         } catch (IOException broken) {
             throw new UncheckedIOException(broken);
@@ -59,6 +71,7 @@ final class Producing implements AutoCloseable {
         if (!line.startsWith(words)) {
             throw new AssertionError("it says " + line + " instead of " + words);
         }
+        begun = committed();
         return this;
     }
 
@@ -74,6 +87,11 @@ final class Producing implements AutoCloseable {
 
     int node() {
         return node;
+    }
+
+    /** The version of which it set out when it said something last. */
+    long begun() {
+        return begun;
     }
 
     /** The version that its last committed move makes; one batch more may be committed. */

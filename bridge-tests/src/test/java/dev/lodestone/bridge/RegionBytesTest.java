@@ -54,7 +54,7 @@ class RegionBytesTest {
     private boolean written;
 
     @Test
-    @Timeout(value = 900, unit = TimeUnit.SECONDS)
+    @Timeout(value = 7_200, unit = TimeUnit.SECONDS)
     void whateverAFileSaysIsRefusedOrReadSafely() throws IOException, InterruptedException {
         try (Engine engine = open()) {
             for (int node = 0; node < 100; node++) {
@@ -79,7 +79,7 @@ class RegionBytesTest {
 
     /** Somebody writes over lanes, ring, table and replies of a living engine while commands are sent and calls are made. */
     @Test
-    @Timeout(value = 900, unit = TimeUnit.SECONDS)
+    @Timeout(value = 7_200, unit = TimeUnit.SECONDS)
     void whatIsWrittenOverCommandsInFlightCrashesNobody() throws IOException, InterruptedException {
         long seed = Long.getLong("lodestone.seed", System.nanoTime());
         for (int round = 0; round < Math.max(20, FILES / 1_000); round++) {

@@ -12,7 +12,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
@@ -49,14 +48,14 @@ public final class Attachment implements RegionOwner, AutoCloseable {
     private final boolean writable;
     private final AtomicBoolean released = new AtomicBoolean();
 
-    private Attachment(Path path, OwnerLock lock, MemorySegment header, RegionLayout layout, MemorySegment mapped,
-            boolean writable) {
+    private Attachment(Path path, OwnerLock lock, MemorySegment header, RegionLayout layout, boolean writable)
+            throws IOException {
         this.path = path;
         this.writable = writable;
         this.lock = lock;
         this.pid = Integer.toUnsignedLong(header.get(ValueLayout.JAVA_INT, Region.AT_PID));
-        this.base = mapped.address();
-        this.bytes = mapped.byteSize();
+        this.bytes = layout.bytes();
+        this.base = lock.map(0, bytes, writable);
         this.region = new Region(base, layout, header.get(ValueLayout.JAVA_LONG, Region.AT_GENERATION), this);
     }
 
@@ -164,9 +163,7 @@ public final class Attachment implements RegionOwner, AutoCloseable {
                         + Integer.toUnsignedString(header.get(ValueLayout.JAVA_INT, Region.AT_PID))
                         + " ended without closing it");
             }
-            MapMode mode = writable ? MapMode.READ_WRITE : MapMode.READ_ONLY;
-            return new Attachment(path, lock, header, layout,
-                    file.map(mode, 0, layout.bytes(), Arena.global()), writable);
+            return new Attachment(path, lock, header, layout, writable);
         }
     }
 
@@ -271,11 +268,15 @@ public final class Attachment implements RegionOwner, AutoCloseable {
         }
         long at = region.producers() - base;
         long size = region.producersMax() * BridgeLayout.PRODUCER_BYTES;
-        Set<OpenOption> options = Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE);
-        try (FileChannel file = FileChannel.open(lock.sameFile(), options); Arena mapping = Arena.ofConfined()) {
-            if (file.size() >= at + size) {
-                long table = file.map(MapMode.READ_WRITE, at, size, mapping).address();
-                producers.forEach(producer -> producer.leaveBy(table));
+        try {
+            // Not through a channel, which a thread that was interrupted cannot use: the engine would wait for a claim of theirs.
+            if (Files.size(lock.sameFile()) >= at + size) {
+                long table = lock.map(at, size, true);
+                try {
+                    producers.forEach(producer -> producer.leaveBy(table));
+                } finally {
+                    SystemCalls.unmap(table, size);
+                }
             }
         } catch (IOException | InternalError gone) {
             LOGGER.log(Level.WARNING, "the engine of {0} was not told that {1} producers of commands left: {2}", path,

@@ -31,6 +31,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
         CHOICE,
         /** A name for threads: String. */
         NAME,
+        /** What a server is called, or "" for what it derives: String. */
+        LABEL,
         /** host:port: String. */
         ADDRESS,
         /** A time with its unit: Duration. */
@@ -39,6 +41,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
         FOLDER,
         /** A file that exists, or "" for none: String. */
         FILE,
+        /** A file that is made in a folder that exists, or "" for none: String. */
+        RECORD,
         /** Processor core numbers: List of Long. */
         CORES,
         /** Tenants of the slot arena: List of Tenant. */
@@ -105,6 +109,8 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             of("rollback.verify", Kind.FLAG, false),
             choice("transport.protocol", "quic"),
             of("transport.listen", Kind.ADDRESS, "127.0.0.1:4433"),
+            of("transport.server_id", Kind.LABEL, ""),
+            whole("transport.sockets", 0, 0, 64),
             choice("transport.zero_copy", "true"),
             whole("transport.stream_multiplexing", 128, 128, 4_096),
             whole("transport.tls_handshake_target_ms", 3, 1, 60_000),
@@ -112,6 +118,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             choice("transport.client_certificates", "off", "optional", "required"),
             of("transport.client_ca_file", Kind.FILE, ""),
             of("transport.auth", Kind.AUTH, List.of()),
+            of("transport.revocations_file", Kind.RECORD, ""),
             whole("transport.slow_consumer_ms", 30_000, 100, 600_000),
             whole("transport.connections_max", 60_000, 1, 1_000_000),
             whole("transport.channel_batches", 1_024, 1, 65_536),
@@ -125,6 +132,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             of("transport.limit_loopback", Kind.FLAG, false),
             whole("transport.session_moves_per_second", 0, 0, 100_000_000),
             whole("transport.session_kib_per_second", 0, 0, 100_000_000),
+            whole("transport.session_streams_per_second", 1_000, 0, 1_000_000),
             choice("transport.stream_credit", "at_welcome", "on_use"),
             of("transport.migration", Kind.FLAG, true),
             of("monitoring.heap_profile_interval", Kind.DURATION, Duration.ofSeconds(30)),
@@ -173,10 +181,12 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             case FLAG -> "true or false";
             case CHOICE -> choices.size() == 1 ? "only " + choices.getFirst() : String.join(", ", choices);
             case NAME -> "1 to 12 characters of a-z, 0-9 and -";
+            case LABEL -> "\"\", or 1 to 64 of a-z, A-Z, 0-9, -, ., _ and :";
             case ADDRESS -> "host:port, for example 127.0.0.1:4433 (port 0: any free one)";
             case DURATION -> "a time with its unit, from 100ms to 24h, for example 500ms, 30s, 5m, 1h";
             case FOLDER -> "a folder that exists";
             case FILE -> "a file that exists and can be read, or \"\" for none";
+            case RECORD -> "a file in a folder that exists, or \"\" for none";
             case CORES -> "a list of at most two different core numbers from 0 to " + CORE_MAX + ", for example [2, 3]";
             case TENANTS -> "a list of {id, guaranteed_slots, slots_max}, at most " + TENANTS_MAX;
             case CERTIFICATE -> "self_signed, or {certificate_file: PEM, key_file: PEM}";

@@ -224,9 +224,9 @@ public final class ConfigReader {
             case FLAG -> flag(path, node, key.allowed());
             // A choice may be spelled `true`; YAML takes that for a flag, and the word is what counts.
             case CHOICE -> scalar(path, node, key.allowed()).getValue();
-            case NAME, ADDRESS -> text(path, node, key.allowed());
+            case NAME, LABEL, ADDRESS -> text(path, node, key.allowed());
             case FOLDER -> folder(path, node, key.allowed());
-            case FILE -> file(path, node, key.allowed());
+            case FILE, RECORD -> file(path, node, key.allowed());
             case DURATION -> Durations.parse(scalar(path, node, key.allowed()).getValue())
                     .orElseThrow(() -> new ConfigProblem(path, describe(path, node), key.allowed()));
             case CORES -> cores(path, node, key.allowed());

@@ -25,6 +25,7 @@ public final class ConfigRules {
             + " bytes, as pairs of hexadecimal digits, in quotes";
 
     private static final Pattern NAME = Pattern.compile("[a-z0-9-]{1,12}");
+    private static final Pattern LABEL = Pattern.compile("[A-Za-z0-9._:-]{0,64}");
     private static final Pattern ADDRESS = Pattern.compile("([A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}]):([0-9]{1,5})");
     private static final Pattern HEX = Pattern.compile("([0-9a-f]{2})+");
     private static final int PORT_MAX = 65_535;
@@ -89,11 +90,13 @@ public final class ConfigRules {
             case FRACTION -> (Double) value >= 0.0 && (Double) value <= 1.0;
             case CHOICE -> key.choices().contains(value);
             case NAME -> NAME.matcher((String) value).matches();
+            case LABEL -> LABEL.matcher((String) value).matches();
             case ADDRESS -> isAddress((String) value);
             case DURATION -> ((Duration) value).compareTo(ConfigKey.DURATION_MIN) >= 0
                     && ((Duration) value).compareTo(ConfigKey.DURATION_MAX) <= 0;
             case FOLDER -> Files.isDirectory(path(key.path(), (String) value, key.allowed()));
             case FILE -> isFile(key.path(), (String) value);
+            case RECORD -> canBeMade(key, (String) value);
             case CORES -> areCores((List<?>) value);
             case FLAG, TENANTS -> true;
             case CERTIFICATE -> areFiles((Optional<?>) value);
@@ -165,6 +168,14 @@ public final class ConfigRules {
             readable(place, path(place, file, "the path of a PEM file"));
         }
         return true;
+    }
+
+    private static boolean canBeMade(ConfigKey key, String file) throws ConfigProblem {
+        if (file.isEmpty()) {
+            return true;
+        }
+        Path folder = path(key.path(), file, key.allowed()).toAbsolutePath().getParent();
+        return folder != null && Files.isDirectory(folder) && !Files.isDirectory(Path.of(file));
     }
 
     private static void readable(String place, Path file) throws ConfigProblem {

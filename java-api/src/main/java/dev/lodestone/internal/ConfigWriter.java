@@ -44,7 +44,7 @@ public final class ConfigWriter {
      */
     public static String yaml(ConfigKey key, Object value) {
         return switch (key.kind()) {
-            case NAME, ADDRESS, FOLDER, FILE -> quoted((String) value);
+            case NAME, LABEL, ADDRESS, FOLDER, FILE, RECORD -> quoted((String) value);
             case DURATION -> Durations.format((Duration) value);
             case TENANTS -> list((List<?>) value, item -> tenant((Tenant) item));
             case CERTIFICATE -> ((Optional<?>) value).map(files -> certificate((CertificateFiles) files)).orElse("self_signed");

@@ -20,7 +20,7 @@ final class OwnerLock {
 
     /** Opens the file. Nothing is locked. */
     static OwnerLock of(Path path) throws IOException {
-        int descriptor = SystemCalls.open(path.toString());
+        int descriptor = SystemCalls.open(path.toString(), false);
         if (descriptor < 0) {
             // Java's own way to open it tells the reason.
             FileChannel.open(path, StandardOpenOption.READ).close();
@@ -32,6 +32,25 @@ final class OwnerLock {
     /** A path to this very file, whatever has become of its name. */
     synchronized Path sameFile() {
         return Path.of("/proc/self/fd", Integer.toString(descriptor));
+    }
+
+    /**
+     * Maps a part of this very file.
+     *
+     * @return the address, from {@link SystemCalls#map}
+     * @throws IOException when the system refuses
+     */
+    long map(long offset, long bytes, boolean writable) throws IOException {
+        String path = sameFile().toString();
+        int opened = SystemCalls.open(path, writable);
+        long address = opened < 0 ? -1 : SystemCalls.map(opened, offset, bytes, writable);
+        if (opened >= 0) {
+            SystemCalls.close(opened);
+        }
+        if (address < 0) {
+            throw new IOException("the system refused to map " + bytes + " bytes of it");
+        }
+        return address;
     }
 
     /** Whether an engine holds it; false after the close. */

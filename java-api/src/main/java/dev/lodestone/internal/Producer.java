@@ -241,7 +241,13 @@ public final class Producer {
         return true;
     }
 
-    private void sleepUnlessDecided(long counter, long nanoseconds) {
+    /**
+     * Sleeps until the engine decided a command, or says anything else, or the time is over.
+     *
+     * @param counter the command's counter
+     * @param nanoseconds longest sleep
+     */
+    void sleepUnlessDecided(long counter, long nanoseconds) {
         long word = address + BridgeLayout.PRODUCER_BELL;
         Words.putOpaqueInt(word, BridgeLayout.BELL_ASLEEP);
         VarHandle.fullFence();

@@ -16,9 +16,14 @@ public final class SystemCalls {
     private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
 
     // The numbers of Linux, the same on x86-64 and on AArch64.
+    private static final int NOTHING = 0;
+    private static final int READ_ONLY = 0x1;
     private static final int READ_WRITE = 0x1 | 0x2;
-    private static final int PRIVATE_FIXED_ANONYMOUS_NORESERVE = 0x2 | 0x10 | 0x20 | 0x4000;
-    private static final int READ_ONLY_CLOSE_ON_EXEC = 0x80000;
+    private static final int SHARED = 0x1;
+    private static final int FIXED = 0x10;
+    private static final int PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
+    private static final int CLOSE_ON_EXEC = 0x80000;
+    private static final int OPEN_TO_WRITE = 0x2;
     private static final int SHARED_NOT_BLOCKING = 0x1 | 0x4;
     private static final int UNLOCK = 0x8;
     private static final int FUTEX_WAIT = 0;
@@ -33,6 +38,12 @@ public final class SystemCalls {
     private static final long NUMBER_FUTEX = X86 ? 202 : 98;
     private static final long NUMBER_MEMBARRIER = X86 ? 324 : 283;
 
+    /**
+     * Places of mappings are whole large pages. The system aligns what is larger than one to them, so that with any other size
+     * there are gaps between places, and each stays a mapping of its own for ever. A process may have 65,530 of those.
+     */
+    private static final long PLACE_BYTES = 2 << 20;
+
     /** Bytes of the memory that {@link #sleep} needs. */
     public static final long SLEEP_BYTES = 16;
     /** Whether this system has {@link #sleep} and {@link #wake}. */
@@ -45,6 +56,8 @@ public final class SystemCalls {
         private static final MethodHandle MMAP = handle("mmap", FunctionDescriptor.of(
                 ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT,
                 ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG));
+        private static final MethodHandle MUNMAP = handle("munmap",
+                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
         private static final MethodHandle OPEN = handle("open",
                 FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
                 Linker.Option.firstVariadicArg(2));
@@ -66,31 +79,81 @@ public final class SystemCalls {
     }
 
     /**
-     * Puts fresh zero pages in the place of mapped memory, in one step: whoever reads there meanwhile finds the old bytes or
-     * zeros, and never a fault. The old memory is let go. The new pages take no memory until somebody writes.
+     * Maps a part of a file, shared, at a place that is its own: {@link #replaceByZeros} makes it zero pages again, which lie
+     * side by side with those of other places and count as one mapping to the system, however many there are.
      *
-     * @param address first address of a mapping that the caller owns and never unmaps
-     * @param bytes its length
-     * @return false where that cannot be done: then the memory stays as it is
+     * @param descriptor from {@link #open}
+     * @param offset first byte, a multiple of 4,096
+     * @param bytes how many, all of which the file must have
+     * @param writable whether it may be written; the descriptor must be so, too
+     * @return the address; negative where the system refuses
      */
-    public static boolean replaceByZeros(long address, long bytes) {
+    public static long map(int descriptor, long offset, long bytes, boolean writable) {
         try {
-            return LINUX && (long) Handles.MMAP.invokeExact(address, bytes, READ_WRITE, PRIVATE_FIXED_ANONYMOUS_NORESERVE, -1,
-                    0L) == address;
+            long place = LINUX ? (long) Handles.MMAP.invokeExact(0L, placeBytes(bytes), NOTHING, PRIVATE_ANONYMOUS_NORESERVE,
+                    -1, 0L) : -1;
+            if (place < 0) {
+                return -1;
+            }
+            long mapped = (long) Handles.MMAP.invokeExact(place, bytes, writable ? READ_WRITE : READ_ONLY, SHARED | FIXED,
+                    descriptor, offset);
+            if (mapped != place) {
+                unmap(place, bytes);
+                return -1;
+            }
+            return place;
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    private static long placeBytes(long bytes) {
+        return bytes + PLACE_BYTES - 1 & -PLACE_BYTES;
+    }
+
+    /**
+     * Gives a place back to the system, with its addresses.
+     *
+     * @param address from {@link #map}; nobody reads or writes there any more
+     * @param bytes as they were mapped
+     */
+    public static void unmap(long address, long bytes) {
+        try {
+            // The range is whole pages of this process, so that there is nothing to refuse.
+            int answer = (int) Handles.MUNMAP.invokeExact(address, placeBytes(bytes));
         } catch (Throwable impossible) {
             throw unexpected(impossible);
         }
     }
 
     /**
-     * Opens a file for reading, for its lock. Programs that this process starts do not inherit it.
+     * Puts fresh zero pages in the place of mapped memory, in one step: whoever reads there meanwhile finds the old bytes or
+     * zeros, and never a fault. The old memory is let go. The new pages take no memory until somebody writes.
+     *
+     * @param address from {@link #map}, never to be unmapped
+     * @param bytes as they were mapped
+     * @return false where that cannot be done: then the memory stays as it is
+     */
+    public static boolean replaceByZeros(long address, long bytes) {
+        try {
+            return LINUX && (long) Handles.MMAP.invokeExact(address, placeBytes(bytes), READ_WRITE,
+                    PRIVATE_ANONYMOUS_NORESERVE | FIXED, -1, 0L) == address;
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /**
+     * Opens a file. Programs that this process starts do not inherit it.
      *
      * @param path the file
+     * @param writable whether for writing, too
      * @return a file descriptor, to be closed; negative when the file cannot be opened
      */
-    public static int open(String path) {
+    public static int open(String path, boolean writable) {
         try (Arena name = Arena.ofConfined()) {
-            return LINUX ? (int) Handles.OPEN.invokeExact(name.allocateFrom(path), READ_ONLY_CLOSE_ON_EXEC) : -1;
+            return LINUX ? (int) Handles.OPEN.invokeExact(name.allocateFrom(path), CLOSE_ON_EXEC | (writable ? OPEN_TO_WRITE : 0))
+                    : -1;
         } catch (Throwable impossible) {
             throw unexpected(impossible);
         }

@@ -27,13 +27,15 @@ final class Stage {
     static final long EVENTS = 64;
 
     private static final long PAGE_BYTES = 4_096;
-    /** The replies, which no test uses, lie over everything else: they are the largest section. */
+    /** The replies lie over everything else: they are the largest section, and their first words alone are used. */
     private static final long REPLIES_PAGES = 33;
     private static final long REGION_BYTES = (1 + REPLIES_PAGES) * PAGE_BYTES;
     private static final long MAGIC = 0x314E_5453_4544_4F4CL;
     private static final long GENERATION = 77;
     private static final long RUNNING = 2;
     private static final long AT_COMMIT = 1_024;
+
+    private static final Asleep ASLEEP = new Asleep();
 
     private static final Stage[] ALL = new Stage[STAGES];
     private static final AtomicInteger NEXT = new AtomicInteger();
@@ -127,6 +129,7 @@ final class Stage {
         Words.clear(region.slots(), Region.SLOT_BYTES);
         Words.clear(base + AT_COMMIT, 10 * Long.BYTES);
         Words.putOpaqueInt(region.bell(), BridgeLayout.BELL_AWAKE);
+        Words.putOpaqueInt(entry(BridgeLayout.PRODUCER_BELL), BridgeLayout.BELL_AWAKE);
         laneEnd.takeAll();
         ringEnd.takeAll();
         while (producers[0].nextRejection(refusal)) {
@@ -157,11 +160,32 @@ final class Stage {
         return region.producers() + producers[0].entry() * BridgeLayout.PRODUCER_BYTES + offset;
     }
 
+    /**
+     * Address of the first producer's reply area.
+     *
+     * @return the address
+     */
+    long reply() {
+        return region.reply(producers[0].entry());
+    }
+
+    /** Ends the steps of a producer where it falls asleep: the word stays as it is until somebody wakes it. */
+    static final class Asleep extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private Asleep() {
+            super("asleep", null, false, false);
+        }
+    }
+
     /** Puts down what the system would be asked for. */
     private final class Recorder implements Sleeper {
         @Override
         public void sleep(MemorySegment word, int expected, long nanoseconds) {
-            throw new IllegalStateException("no producer of these tests waits");
+            // The system compares once more, and lets nobody sleep whose word was changed. Who sleeps does nothing more.
+            if (Words.opaqueInt(word.address()) == expected) {
+                throw ASLEEP;
+            }
         }
 
         @Override

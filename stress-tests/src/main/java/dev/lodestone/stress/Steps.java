@@ -48,6 +48,23 @@ final class Steps {
         Words.release(sequenceWord, sequence + 2);
     }
 
+    /** Replies to a call of the first producer: the counter alone, which comes last. */
+    static void reply(Stage stage, long counter) {
+        Words.release(stage.reply(), counter);
+    }
+
+    /**
+     * Rings the first producer's doorbell, after something was published for it.
+     *
+     * @return whether it has to be woken, and so is
+     */
+    static boolean ring(Stage stage) {
+        long bell = stage.entry(BridgeLayout.PRODUCER_BELL);
+        VarHandle.fullFence();
+        return Words.opaqueInt(bell) == BridgeLayout.BELL_ASLEEP
+                && Words.replaceInt(bell, BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE);
+    }
+
     /** Refuses a command of the first producer; the node is the low half of the counter. */
     static void reject(Stage stage, long counter) {
         long rejectedWord = stage.entry(BridgeLayout.PRODUCER_REJECTED);

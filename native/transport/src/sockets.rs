@@ -1,0 +1,194 @@
+//! Several sockets on one address, a loop for each: how they are had, and which of them a connection belongs to.
+//!
+//! The first byte of a connection id names the socket, modulo their number. All ids that the server gives out are such,
+//! and the id that a client makes up for its first packets is read the same way, so that what it sends again meets the
+//! same socket. The kernel is given a program that reads that byte; a packet that it hands to another socket all the same
+//! is passed on by the loop that finds it.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use lodestone_memory::steer::{self, socket_of};
+use quinn_proto::{
+    ConnectionId, ConnectionIdGenerator, HashedConnectionIdGenerator, InvalidCid, RandomConnectionIdGenerator,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::TransportError;
+
+/// Asked of the system for each direction of each socket, so that a burst survives until the loop comes; it may grant less.
+const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Binds `count` sockets to one address, or a single one where the system cannot tell them apart as it takes. Returns them
+/// in the order of their numbers, with the address they have.
+///
+/// The first one is bound alone, so that a port which another process holds, or another engine of this one, is refused
+/// whatever options that one has. Only then may others share it: those below, and what this very user binds with the
+/// same option in mind, for the system lets in nobody else.
+pub(crate) fn open(address: SocketAddr, count: usize) -> Result<(Vec<UdpSocket>, SocketAddr), TransportError> {
+    let failed = |source| TransportError::Bind { address, source };
+    let first = open_one(address)?;
+    first.bind(&address.into()).map_err(failed)?;
+    let first_std = UdpSocket::from(first.try_clone().map_err(failed)?);
+    let bound = first_std.local_addr().map_err(failed)?;
+    let mut sockets = vec![first_std];
+    if count > 1 {
+        match share(&first, bound, count) {
+            Ok(others) => sockets.extend(others),
+            Err(error) => tracing::warn!(%error, count, "transport.sockets: the system gives one socket alone"),
+        }
+    }
+    Ok((sockets, bound))
+}
+
+fn open_one(address: SocketAddr) -> Result<Socket, TransportError> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))
+        .map_err(|source| TransportError::Bind { address, source })?;
+    for set in [Socket::set_recv_buffer_size, Socket::set_send_buffer_size] {
+        if let Err(error) = set(&socket, SOCKET_BUFFER_BYTES) {
+            tracing::debug!(%error, "the system grants no larger socket buffer");
+        }
+    }
+    Ok(socket)
+}
+
+/// The further sockets on the address of the first.
+fn share(first: &Socket, bound: SocketAddr, count: usize) -> std::io::Result<Vec<UdpSocket>> {
+    first.set_reuse_port(true)?;
+    let mut others = Vec::with_capacity(count - 1);
+    for _ in 1..count {
+        let socket = open_one(bound).map_err(std::io::Error::other)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&bound.into())?;
+        others.push(socket.into());
+    }
+    steer::steer_by_connection_id(first.as_fd(), count)?;
+    Ok(others)
+}
+
+/// Makes connection ids that lead to one socket.
+pub(crate) struct SocketIds {
+    ids: Ids,
+    socket: usize,
+    sockets: usize,
+}
+
+enum Ids {
+    /// Recognised by whoever has the key, also after a restart.
+    Keyed(HashedConnectionIdGenerator),
+    /// Made up by chance.
+    Random(RandomConnectionIdGenerator),
+}
+
+impl SocketIds {
+    /// For the socket of this number, of so many; `key`: what ids are recognised by.
+    pub(crate) fn new(key: Option<u64>, socket: usize, sockets: usize) -> SocketIds {
+        let ids = match key {
+            Some(key) => Ids::Keyed(HashedConnectionIdGenerator::from_key(key)),
+            None => Ids::Random(RandomConnectionIdGenerator::default()),
+        };
+        SocketIds { ids, socket, sockets }
+    }
+
+    fn any(&mut self) -> ConnectionId {
+        match &mut self.ids {
+            Ids::Keyed(ids) => ids.generate_cid(),
+            Ids::Random(ids) => ids.generate_cid(),
+        }
+    }
+}
+
+impl ConnectionIdGenerator for SocketIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        loop {
+            // One of as many as there are sockets leads here; each costs some tens of nanoseconds.
+            let id = self.any();
+            if socket_of(id[0], self.sockets) == self.socket {
+                return id;
+            }
+        }
+    }
+
+    fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
+        match &self.ids {
+            Ids::Keyed(ids) => ids.validate(id),
+            Ids::Random(ids) => ids.validate(id),
+        }
+    }
+
+    fn cid_len(&self) -> usize {
+        match &self.ids {
+            Ids::Keyed(ids) => ids.cid_len(),
+            Ids::Random(ids) => ids.cid_len(),
+        }
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The socket that a packet belongs to; a packet too short to say so belongs to the first.
+pub(crate) fn owner_of(packet: &[u8], sockets: usize) -> usize {
+    let is_long = packet.first().is_some_and(|byte| byte & 0x80 != 0);
+    packet.get(if is_long { 6 } else { 1 }).map_or(0, |byte| socket_of(*byte, sockets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet from any port whose connection id begins with this byte.
+    fn packet(first: u8, byte: u8) -> [u8; 16] {
+        let mut packet = [9; 16];
+        packet[0] = first;
+        packet[if first & 0x80 != 0 { 6 } else { 1 }] = byte;
+        packet
+    }
+
+    #[test]
+    fn the_kernel_asks_the_connection_id_and_not_the_sender() {
+        for count in [2, 3, 4] {
+            let (sockets, address) = open(SocketAddr::from(([127, 0, 0, 1], 0)), count).unwrap();
+            assert_eq!(sockets.len(), count, "this system shares an address as it takes");
+            for socket in &sockets {
+                socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            }
+            for byte in 0..=u8::MAX {
+                let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+                for first in [0x40, 0xc0] {
+                    let sent = packet(first, byte);
+                    sender.send_to(&sent, address).unwrap();
+                    let mut received = [0; 64];
+                    let owner = owner_of(&sent, count);
+                    let bytes =
+                        sockets[owner].recv(&mut received).unwrap_or_else(|error| panic!("{byte} of {count}: {error}"));
+                    assert_eq!(received[..bytes], sent, "{byte} of {count}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_id_leads_to_its_socket_and_only_the_key_recognises_it() {
+        for sockets in [1, 2, 3, 4, 7, 64] {
+            for socket in 0..sockets {
+                let mut keyed = SocketIds::new(Some(5), socket, sockets);
+                let mut random = SocketIds::new(None, socket, sockets);
+                for _ in 0..50 {
+                    let (one, other) = (keyed.generate_cid(), random.generate_cid());
+                    assert_eq!((one.len(), other.len()), (keyed.cid_len(), random.cid_len()));
+                    for id in [&one, &other] {
+                        let short = [&[0x40][..], &id[..]].concat();
+                        let long = [&[0xc0, 0, 0, 0, 1, 8][..], &id[..]].concat();
+                        assert_eq!((owner_of(&short, sockets), owner_of(&long, sockets)), (socket, socket));
+                    }
+                    let elsewhere = SocketIds::new(Some(5), (socket + 1) % sockets, sockets);
+                    assert!(elsewhere.validate(&one).is_ok(), "the key is that of all sockets");
+                    assert!(SocketIds::new(Some(6), socket, sockets).validate(&one).is_err());
+                }
+            }
+        }
+    }
+}
