@@ -108,13 +108,6 @@ bridge() {
     claims bridge
 }
 
-# The programs as the tests have built them: with a choice of packages cargo would choose other features of the libraries under
-# them, and compile those again.
-debug_programs() {
-    ci/step.sh debug-programs 'building the Rust programs, debug profile' \
-        ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked --workspace --bins --examples
-}
-
 # bridge_rings FIGURE…: one more run of these rows.
 bridge_rings() {
     local number=1
@@ -125,6 +118,13 @@ bridge_rings() {
     done
     rings "$raw/bridge-rings-$number.json" native/target/release/lodestone-bench "$ring_seconds" "$@"
     claims bridge
+}
+
+# The programs as the tests have built them: with a choice of packages cargo would choose other features of the libraries under
+# them, and compile those again.
+debug_programs() {
+    ci/step.sh debug-programs 'building the Rust programs, debug profile' \
+        ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked --workspace --bins --examples
 }
 
 bridge_quick() {
@@ -202,7 +202,7 @@ quic() {
 # What is computed and drawn from the raw results.
 quic_results() {
     python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
-    # `make slow` leaves that one.
+    # What `make slow` left in target/soak, once somebody keeps it here.
     local soak=("$raw"/soak-quic.json)
     [ -e "${soak[0]}" ] || soak=()
     claims quic "${soak[@]}"

@@ -221,7 +221,7 @@ impl DatagramIngress {
         let batch = Batch::of_one(page, sink);
         if let Err(refused) = self.session.plane.ingress.try_send(batch) {
             self.session.plane.counters.add(CounterId::ChannelFull, 1);
-            falls_behind(self.session.plane.pages.backlog());
+            falls_behind(&self.session.plane.told.backlog);
             let page = refused.into_inner().page;
             for index in 0..page.len() {
                 let record = page.record(index);

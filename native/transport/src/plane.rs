@@ -36,6 +36,8 @@ pub(crate) struct Told {
     pub(crate) slow: LogLimit,
     /// Attempts to connect that had to wait.
     pub(crate) newcomers: Overload,
+    /// The engine falls behind.
+    pub(crate) backlog: Arc<Overload>,
 }
 
 /// Settings and handles shared by all connections of one loop. What is behind an `Arc` is shared by the whole server, so
