@@ -291,3 +291,22 @@ fn ring_map(nodes: u32) -> Map {
         attribution: "made up".to_owned(),
     }
 }
+
+#[test]
+fn every_socket_serves_and_all_of_them_end_in_order() {
+    on_engine("transport.sockets=3", async |engine| {
+        let mut sessions = Vec::new();
+        for node in 0..24 {
+            let session = connect(engine).await;
+            let (mut sender, mut receiver) = session.open_stream().await.unwrap();
+            sender
+                .queue_move(&Move { source: node, target: node + 1, edge_mask: 0x1_0003, ..Move::default() })
+                .unwrap();
+            sender.flush().await.unwrap();
+            assert!(answers_until(&mut receiver, 0).await.is_empty());
+            sessions.push((session, sender, receiver));
+        }
+        assert_eq!(engine.counters().get(CounterId::MovesAccepted), 24);
+        assert_eq!(engine.counters().get(CounterId::SessionsLive), 24);
+    });
+}

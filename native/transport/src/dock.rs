@@ -182,7 +182,7 @@ impl Dock {
 
     /// Counts what was noted.
     fn settle(&self, stage: &mut Stage) {
-        if stage.bytes > 0 {
+        if stage.frames > 0 || stage.bytes > 0 {
             self.counters.add(CounterId::FramesReceived, std::mem::take(&mut stage.frames));
             self.counters.add(CounterId::BytesReceived, std::mem::take(&mut stage.bytes));
         }

@@ -162,7 +162,8 @@ mod tests {
                     sender.send_to(&sent, address).unwrap();
                     let mut received = [0; 64];
                     let owner = owner_of(&sent, count);
-                    let bytes = sockets[owner].recv(&mut received).unwrap_or_else(|error| panic!("{byte} of {count}: {error}"));
+                    let bytes =
+                        sockets[owner].recv(&mut received).unwrap_or_else(|error| panic!("{byte} of {count}: {error}"));
                     assert_eq!(received[..bytes], sent, "{byte} of {count}");
                 }
             }
