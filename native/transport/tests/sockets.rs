@@ -175,9 +175,11 @@ fn a_server_started_again_with_other_sockets_resets_the_connections_of_its_prede
     let clients = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     clients.block_on(async {
         // The runtimes of the first server stop in the middle, as in a process that is killed.
-        let killed: Vec<_> =
-            (0..3).map(|_| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()).collect();
-        let handles = Loops { handles: killed.iter().map(|runtime| runtime.handle().clone()).collect(), ends: Vec::new() };
+        let killed: Vec<_> = (0..3)
+            .map(|_| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+            .collect();
+        let handles =
+            Loops { handles: killed.iter().map(|runtime| runtime.handle().clone()).collect(), ends: Vec::new() };
         let bench = setup(&handles, None);
         let mut held = Vec::new();
         for _ in 0..12 {

@@ -159,8 +159,12 @@ public final class Interests {
         if (!commands.claim(HEAD_BYTES)) {
             return Commands.FULL;
         }
-        begin(KIND_UNSUBSCRIBE, session, 0);
-        return commit();
+        try {
+            begin(KIND_UNSUBSCRIBE, session, 0);
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     /**
@@ -199,18 +203,26 @@ public final class Interests {
         if (!commands.claim(HEAD_BYTES + Integer.BYTES)) {
             return Commands.FULL;
         }
-        Words.putInt(begin(kind, session, 1), node);
-        return commit();
+        try {
+            Words.putInt(begin(kind, session, 1), node);
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     private long range(long kind, int session, int first, int last) {
         if (!commands.claim(HEAD_BYTES + 2 * Integer.BYTES)) {
             return Commands.FULL;
         }
-        long nodes = begin(kind, session, 2);
-        Words.putInt(nodes, first);
-        Words.putInt(nodes + Integer.BYTES, last);
-        return commit();
+        try {
+            long nodes = begin(kind, session, 2);
+            Words.putInt(nodes, first);
+            Words.putInt(nodes + Integer.BYTES, last);
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     private long many(long kind, int session, int[] nodes, int offset, int count) {
@@ -219,11 +231,15 @@ public final class Interests {
         if (!commands.claim(HEAD_BYTES + (long) count * Integer.BYTES)) {
             return Commands.FULL;
         }
-        long to = begin(kind, session, count);
-        for (int index = 0; index < count; index++) {
-            Words.putInt(to + (long) index * Integer.BYTES, nodes[offset + index]);
+        try {
+            long to = begin(kind, session, count);
+            for (int index = 0; index < count; index++) {
+                Words.putInt(to + (long) index * Integer.BYTES, nodes[offset + index]);
+            }
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
         }
-        return commit();
     }
 
     /** Begins the command in the room claimed; returns the address of its first node. */

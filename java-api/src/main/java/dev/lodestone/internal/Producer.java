@@ -75,11 +75,13 @@ public final class Producer {
     }
 
     private static Producer register(Region region, Sleeper sleeper, int tenant, boolean wantsLane, ProcessIdentity process) {
+        // Said with the very step that takes the entry: the engine takes nobody for dead by a number of another namespace.
+        long pid = process.namespace() == region.namespace() ? process.pid() : 0;
         for (int entry = 0; entry < region.producersMax(); entry++) {
             long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES;
             long found = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
             long epoch = (found >>> Byte.SIZE) + 1 & EPOCH_MASK;
-            long taken = STAGE_REGISTERING | epoch << Byte.SIZE | process.pid() << Integer.SIZE;
+            long taken = STAGE_REGISTERING | epoch << Byte.SIZE | pid << Integer.SIZE;
             if ((found & STAGE_MASK) != STAGE_FREE || !Words.replace(at + BridgeLayout.PRODUCER_STATE, found, taken)) {
                 continue;
             }
@@ -178,7 +180,7 @@ public final class Producer {
         if (fences) {
             VarHandle.fullFence();
         }
-        if (Words.opaqueInt(engineBellAddress) == BridgeLayout.BELL_ASLEEP
+        if (Words.opaqueInt(Words.line(engineBellAddress)) == BridgeLayout.BELL_ASLEEP
                 && Words.replaceInt(engineBellAddress, BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE)) {
             sleeper.wake(engineBell);
         }
