@@ -89,9 +89,10 @@ def main():
             try:
                 for row in wanted or (QUICK if quick else ROWS):
                     measure(programs, server, metrics, row, 1 if quick else 5)
+                    # After each row: one that fails takes nothing of the others away.
+                    pathlib.Path(target).write_text(json.dumps({"metrics": metrics}, indent=1) + "\n", encoding="ascii")
             finally:
                 daemon.terminate()
-    pathlib.Path(target).write_text(json.dumps({"metrics": metrics}, indent=1) + "\n", encoding="ascii")
 
 
 if __name__ == "__main__":
