@@ -209,6 +209,38 @@ fn datagrams_are_answered_and_not_replayed() {
     });
 }
 
+/// Records of the engine's log that begin with these words.
+fn told(engine: &Engine, words: &str) -> usize {
+    let mut reader = engine.log().reader(0);
+    std::iter::from_fn(|| reader.poll()).filter(|view| view.message.starts_with(words)).count()
+}
+
+#[test]
+fn an_engine_that_falls_behind_says_so_once() {
+    on_engine("transport.channel_batches=1", async |engine| {
+        let session = connect(engine).await;
+        let (mut sender, mut receiver) = session.open_stream().await.unwrap();
+        let step = Move { source: 1, target: 2, edge_mask: 1, ..Move::default() };
+        while engine.counters().get(CounterId::ChannelFull) < 2 {
+            let last = (0..500).map(|_| sender.queue_move(&step).unwrap()).last().unwrap();
+            sender.flush().await.unwrap();
+            answers_until(&mut receiver, last).await;
+        }
+        assert_eq!(told(engine, "overloaded: the engine falls behind"), 1);
+    });
+}
+
+#[test]
+fn newcomers_that_have_to_wait_are_told_once() {
+    on_engine("transport.retry_handshakes=1", async |engine| {
+        while engine.counters().get(CounterId::ConnectionsRetried) < 2 {
+            let sessions = tokio::join!(connect(engine), connect(engine), connect(engine), connect(engine));
+            assert_eq!(sessions.0.welcome().nodes_max, 1_000);
+        }
+        assert_eq!(told(engine, "overloaded: who connects has to prove its address"), 1);
+    });
+}
+
 #[test]
 fn tokens_open_sessions_and_bound_their_nodes() {
     let secret: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -27,7 +27,7 @@ import java.util.Map;
 final class Stopped implements AutoCloseable {
     /** Records of the batch in which it is stopped. */
     static final int BATCH = 2;
-    private static final long LIMIT_MS = 60_000;
+    private static final long LIMIT_MS = 180_000;
     private static final int STAGE_SHIFT = 62;
     private static final long STAGE_OWNED = 2;
     /** Words of payload written: all of the first record, some of the second. */
