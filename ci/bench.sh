@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Runs one group of benchmarks, or all, and prints the claims beside what was measured. usage: ci/bench.sh all|GROUP
-#   bridge: slots and events read from Java, lanes and ring beside other queues (four minutes for these; RING_SECONDS=240),
-#     events and paced commands (EVENT_SECONDS=90), Chronicle Queue and the ring in a JVM of their own (CHRONICLE_SECONDS=30),
+#   bridge: slots and events read from Java; lanes, ring, events and paced commands beside other queues and limits, each in a JVM
+#     of its own (five minutes for these; RING_SECONDS=300), Chronicle Queue and the ring with its flags (CHRONICLE_SECONDS=30),
 #     flags that users need, producers that are killed (KILLS=500)
+#   bridge-rings [FIGURE…]: these rows alone, or those that begin with FIGURE; added to the raw results as bridge-rings-N.json, so
+#     that runs at different times come together: cores that are far apart come and go
+#   bridge-results: computes anew from the raw results
 #   kills: takes over the counts of the last `ci/slow.sh faults attach`, ten thousand kills of every kind
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty, overload, hostile clients
@@ -15,10 +18,9 @@
 # Nothing else should run meanwhile. All groups together take about half an hour.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|core|kills|graph|graph-quick|quic|quic-quick|quic-results}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|bridge-rings|bridge-results|core|kills|graph|graph-quick|quic|quic-quick|quic-results}
 bridge_rounds=${ROUNDS:-5}
-ring_seconds=${RING_SECONDS:-240}
-event_seconds=${EVENT_SECONDS:-90}
+ring_seconds=${RING_SECONDS:-300}
 chronicle_seconds=${CHRONICLE_SECONDS:-30}
 kills=${KILLS:-500}
 raw=benchmarks/results/raw
@@ -42,13 +44,13 @@ rust_benchmarks() {
         cargo build --manifest-path native/Cargo.toml --release --locked -p lodestone-benchmarks
 }
 
-# rings CLASS RAW PROGRAM SECONDS OPTION…: ours beside the peers; the flag that opens jdk.internal.misc is for two of those.
+# rings RAW PROGRAM SECONDS OPTION…: ours beside the peers; the flag that opens jdk.internal.misc is for two of those.
 rings() {
-    local class=$1 raw=$2 program=$3 seconds=$4
+    local raw=$1 program=$2 seconds=$3
     ci/with-tools.sh java --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
         --add-opens java.base/jdk.internal.misc=ALL-UNNAMED -Dagrona.disable.bounds.checks=true \
-        -cp 'benchmarks/target/classes:benchmarks/target/lib/*' "dev.lodestone.benchmarks.rings.$class" \
-        "$raw" "$program" /dev/shm "$seconds" "${@:5}"
+        -cp 'benchmarks/target/classes:benchmarks/target/lib/*' dev.lodestone.benchmarks.rings.RingBenchmark \
+        "$raw" "$program" /dev/shm "$seconds" "${@:4}"
 }
 
 # chronicle RAW PROGRAM SECONDS RAW_FLAGS: Chronicle Queue beside our ring, with the flags that its maker names; then, how many
@@ -97,10 +99,8 @@ bridge() {
     done
     ci/step.sh bench-bridge-exact 'events, and what reads allocate' "${java[@]}" \
         dev.lodestone.benchmarks.ExactReads "$raw/bridge-exact.json"
-    echo "-- lanes and ring beside other queues (at most $ring_seconds s)" >&2
-    rings RingBenchmark "$raw/bridge-rings.json" native/target/release/lodestone-bench "$ring_seconds"
-    echo "-- events, and commands at a fixed rate (at most $event_seconds s)" >&2
-    rings EventBenchmark "$raw/bridge-events.json" native/target/release/lodestone-bench "$event_seconds"
+    echo "-- lanes, ring and events beside other queues (about $ring_seconds s)" >&2
+    rings "$raw/bridge-rings-1.json" native/target/release/lodestone-bench "$ring_seconds"
     echo "-- Chronicle Queue beside the ring (at most $chronicle_seconds s), flags that users need (a minute)" >&2
     chronicle "$raw/bridge-chronicle.json" native/target/release/lodestone-bench "$chronicle_seconds" "$raw/bridge-flags.json"
     echo "-- $kills producers killed" >&2
@@ -108,18 +108,38 @@ bridge() {
     claims bridge
 }
 
+# bridge_rings FIGURE…: one more run of these rows.
+bridge_rings() {
+    local number=1
+    rust_benchmarks
+    java_benchmarks
+    while [ -e "$raw/bridge-rings-$number.json" ]; do
+        number=$((number + 1))
+    done
+    rings "$raw/bridge-rings-$number.json" native/target/release/lodestone-bench "$ring_seconds" "$@"
+    claims bridge
+}
+
+# The programs as the tests have built them: with a choice of packages cargo would choose other features of the libraries under
+# them, and compile those again.
+debug_programs() {
+    ci/step.sh debug-programs 'building the Rust programs, debug profile' \
+        ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked --workspace --bins --examples
+}
+
 bridge_quick() {
     local folder=target/bench-quick
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    # A few seconds on a machine of its own: how long what hangs is waited for on one that is busy.
+    local quick_limit_s=600
+    debug_programs
     compgen -G 'benchmarks/target/lib/aeron-driver-*.jar' >/dev/null || java_benchmarks
     mkdir -p "$folder"
-    rings RingBenchmark "$folder/bridge-rings.json" native/target/debug/lodestone-bench 10 --quick
-    rings EventBenchmark "$folder/bridge-events.json" native/target/debug/lodestone-bench 10 --quick
+    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench "$quick_limit_s" --quick
     mkdir -p target/logs
     killed "$folder/bridge-kills.json" 20
     # What JMH measures is not tried here.
     python3 benchmarks/claims.py --check bridge 'ci/bench.sh bridge-quick' "$raw"/bridge-slots-*.json \
-        "$raw"/bridge-exact.json "$folder"/bridge-{rings,events,kills}.json >"$folder/claims-bridge.txt"
+        "$raw"/bridge-exact.json "$folder"/bridge-{rings,kills}.json >"$folder/claims-bridge.txt"
 }
 
 kills() {
@@ -151,7 +171,7 @@ graph() {
 
 graph_quick() {
     local folder=target/bench-quick
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    debug_programs
     [ -d benchmarks/target/lib ] || java_benchmarks
     rm -rf "$folder"
     mkdir -p "$folder"
@@ -182,7 +202,7 @@ quic() {
 # What is computed and drawn from the raw results.
 quic_results() {
     python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
-    # `make slow` leaves that one.
+    # What `make slow` left in target/soak, once somebody keeps it here.
     local soak=("$raw"/soak-quic.json)
     [ -e "${soak[0]}" ] || soak=()
     claims quic "${soak[@]}"
@@ -190,9 +210,8 @@ quic_results() {
 
 quic_quick() {
     local folder=target/bench-quick
-    # The same profile as the tests have built them in.
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-daemon
-    quic_programs
+    debug_programs
+    benchmarks/peers/build.sh
     mkdir -p "$folder"
     python3 benchmarks/quic.py "$folder" native/target/debug --quick
     python3 benchmarks/fairness.py "$folder" native/target/debug --quick
@@ -208,6 +227,8 @@ all)
     bridge
     ;;
 bridge | core | graph | kills | quic) "$wanted" ;;
+bridge-rings) bridge_rings "${@:2}" ;;
+bridge-results) claims bridge ;;
 bridge-quick)
     bridge_quick
     passed "the bridge benchmark works, $((SECONDS - began)) s; its figures mean nothing"

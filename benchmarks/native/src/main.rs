@@ -16,7 +16,9 @@ mod paced;
 mod pages;
 mod rings;
 mod rollback;
+mod stream;
 mod turns;
+mod wakes;
 mod world;
 
 use std::process::ExitCode;
@@ -25,13 +27,15 @@ use figures::Figures;
 use turns::Turns;
 
 const USAGE: &str = "usage: lodestone-bench core|uniform|rmat|tiled|rollback|paced [--quick] [--turns]
-       lodestone-bench rings|events FOLDER CORE
+       lodestone-bench rings|events|stream|wakes FOLDER CORE
   core      bump pages, channel
   uniform, rmat, tiled   one graph: load, changes, a growing hub, shortest paths; uniform with its peers
   rollback  going back, and memory over many moves
   paced     moves at a fixed schedule, alone and beside routes
   rings     the other side of the Java benchmark of rings: a region in this folder, the thread on this core
   events    the same of events: their writer
+  stream    their limit: lines of shared memory and nothing else
+  wakes     the limit of sides that sleep: two bare threads, the one that answers on this core; nothing goes to the folder
   --quick   small sizes and few rounds, to try the program
   --turns   ask for the rounds of contenders in other processes (see benchmarks/graph.py)";
 
@@ -139,17 +143,18 @@ fn main() -> ExitCode {
     let Some((what, options)) = arguments.split_first() else {
         return usage();
     };
-    if what == "rings" || what == "events" {
+    if ["rings", "events", "stream", "wakes"].contains(&what.as_str()) {
         let [folder, core] = options else {
             return usage();
         };
         let Ok(core) = core.parse() else {
             return usage();
         };
-        if what == "rings" {
-            rings::serve(folder, core);
-        } else {
-            events::serve(folder, core);
+        match what.as_str() {
+            "rings" => rings::serve(folder, core),
+            "events" => events::serve(folder, core),
+            "stream" => stream::serve(folder, core),
+            _ => wakes::serve(core),
         }
         return ExitCode::SUCCESS;
     }

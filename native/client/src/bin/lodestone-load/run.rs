@@ -17,6 +17,7 @@ use crate::percentiles;
 use crate::roads::{Roads, Walker};
 use crate::schedule::Schedule;
 use crate::totals::{Totals, percentiles as percentiles_of};
+use crate::watcher::{Asking, Watcher, subscribe};
 
 /// Time between the last connection and the first move, for the connections' own packets to settle.
 const SETTLE_MS: u64 = 100;
@@ -47,6 +48,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Vec<String>> {
     let end = if connected.interrupted {
         End { due: 0, seconds: 0, interrupted: true }
     } else {
+        let _asking = watch(&options, &hunt, &mut connected.sessions, &mut readers).await.map_err(single)?;
         let hunters = send_out(&options, &hunt, &mut connected.sessions, &mut readers).map_err(single)?;
         drive(&hunt, hunters, &mut output, &mut interrupt, options.progress).await.map_err(single)?
     };
@@ -78,6 +80,23 @@ fn clock_from_now() -> Clock {
     let settle = Duration::from_millis(SETTLE_MS);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + settle;
     Clock { start: Instant::now() + settle, start_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX) }
+}
+
+/// Subscribes the sessions, if they are to be told of anything, and lets somebody read what they are told.
+async fn watch(
+    options: &Options,
+    hunt: &Arc<Hunt>,
+    sessions: &mut [Session],
+    readers: &mut JoinSet<()>,
+) -> Result<Vec<Asking>, String> {
+    let mut asking = Vec::new();
+    for (number, session) in (0..).zip(sessions.iter_mut()).filter(|_| options.watching.nodes > 0) {
+        let updates = session.take_updates().ok_or("the server has no updates")?;
+        let (_, datagrams) = session.take_datagrams().ok_or("a session has no datagrams")?;
+        readers.spawn(Watcher::new(hunt.clone()).run(updates, datagrams));
+        asking.push(subscribe(session, number, options.watching, hunt).await?);
+    }
+    Ok(asking)
 }
 
 /// Puts a hunter on each session and lets its reader run.
@@ -231,6 +250,7 @@ fn report(
         .describe(done)
         .object("handshake_us", &percentiles_of(&connected.handshake))
         .object("welcome_us", &percentiles_of(&connected.welcome));
+    let done = if options.watching.nodes > 0 { counts.describe_updates(done, elapsed) } else { done };
     let mut problems = counts.problems(end.due);
     if let Err(error) = output.line(&done) {
         problems.push(error);

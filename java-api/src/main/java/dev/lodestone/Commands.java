@@ -59,7 +59,7 @@ public final class Commands implements AutoCloseable {
     Commands(Region region, Sleeper sleeper, int tenant) {
         this.region = region;
         this.producer = Producer.register(region, sleeper, tenant, true);
-        this.ring = new CommandRing(region, producer);
+        this.ring = CommandRing.of(region, producer);
         this.batch = new CommandBatch(this, ring);
         this.interests = new Interests(this, ring);
     }

@@ -2,10 +2,7 @@ package dev.lodestone;
 
 import dev.lodestone.internal.Region;
 import dev.lodestone.internal.Words;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
-import java.lang.ref.Reference;
 import java.util.Objects;
 
 /**
@@ -30,10 +27,15 @@ public final class EventReader {
     private final long events;
     private final long eventsMax;
     private final long cellMask;
-    private final MemorySegment buffer = Arena.ofAuto().allocate(Region.EVENT_BYTES, Region.EVENT_BYTES);
-    private final long copy = buffer.address();
     private long position;
     private long missed;
+    /** The event at hand: its header, and its body in fields of their own, which take no check of an index to write. */
+    private long header;
+    private long body0;
+    private long body1;
+    private long body2;
+    private long body3;
+    private long body4;
 
     private EventReader(Region region, long position) {
         this.region = region;
@@ -76,21 +78,18 @@ public final class EventReader {
         int taken = 0;
         while (taken < limit && next()) {
             taken++;
-            long header = Words.longAt(copy + AT_HEADER);
             handler.onEvent((int) header & TYPE_MASK, (int) (header >>> SESSION_SHIFT), position - 1, this);
         }
         region.requireOpen();
-        Reference.reachabilityFence(this);
         return taken;
     }
 
     /** Copies the next event and steps behind it; false when there is none yet. */
     private boolean next() {
-        // Masked, so that no position leads out of the ring, whatever wrote the words that it was computed from.
-        long cell = events + (position & cellMask) * Region.EVENT_BYTES;
+        long cell = cell(position);
         long sequence = position + 1;
         try {
-            if (Words.acquire(cell) == sequence && isCopied(cell, sequence, copy)) {
+            if (Words.acquire(cell) == sequence && isCopied(cell, sequence)) {
                 position = sequence;
                 return true;
             }
@@ -100,26 +99,40 @@ public final class EventReader {
         }
     }
 
-    /** Copies an event; whether it is still the one of this sequence then. */
-    private static boolean isCopied(long cell, long sequence, long to) {
+    private long cell(long place) {
+        // Masked, so that no position leads out of the ring, whatever wrote the words that it was computed from.
+        return Words.line(events + (place & cellMask) * Region.EVENT_BYTES);
+    }
+
+    /** Copies an event, if it is still the one of this sequence then. */
+    private boolean isCopied(long cell, long sequence) {
         // Word by word: for so few of them that takes half the time of a call that copies memory.
-        Words.putLong(to + AT_HEADER, Words.longAt(cell + AT_HEADER));
-        Words.putLong(to + AT_BODY, Words.longAt(cell + AT_BODY));
-        Words.putLong(to + AT_BODY + 8, Words.longAt(cell + AT_BODY + 8));
-        Words.putLong(to + AT_BODY + 16, Words.longAt(cell + AT_BODY + 16));
-        Words.putLong(to + AT_BODY + 24, Words.longAt(cell + AT_BODY + 24));
-        Words.putLong(to + AT_BODY + 32, Words.longAt(cell + AT_BODY + 32));
+        long head = Words.longAt(cell + AT_HEADER);
+        long first = Words.longAt(cell + AT_BODY);
+        long second = Words.longAt(cell + AT_BODY + 8);
+        long third = Words.longAt(cell + AT_BODY + 16);
+        long fourth = Words.longAt(cell + AT_BODY + 24);
+        long fifth = Words.longAt(cell + AT_BODY + 32);
         // Pairs with the writer's release fence: if a byte of a later event was seen, so is its changed sequence. At the close
         // zeros take the place of the ring, and they are no sequence either.
         VarHandle.acquireFence();
-        return Words.opaque(cell) == sequence;
+        if (Words.opaque(cell) != sequence) {
+            return false;
+        }
+        header = head;
+        body0 = first;
+        body1 = second;
+        body2 = third;
+        body3 = fourth;
+        body4 = fifth;
+        return true;
     }
 
     /** Finds out why the next event was not there; true when an event is copied after all, and the position behind it. */
     private boolean look() {
         // A lap in which each cell is overtaken once is more than any engine does; what is behind it comes with the next poll.
         for (long looks = 0; looks <= eventsMax; looks++) {
-            long cell = events + (position & cellMask) * Region.EVENT_BYTES;
+            long cell = cell(position);
             long sequence = Words.acquire(cell);
             if (sequence > position + 1) {
                 skipTo(sequence - eventsMax + MARGIN_EVENTS);
@@ -128,7 +141,7 @@ public final class EventReader {
             if (sequence != position + 1) {
                 return false;
             }
-            if (isCopied(cell, sequence, copy)) {
+            if (isCopied(cell, sequence)) {
                 position++;
                 return true;
             }
@@ -171,8 +184,12 @@ public final class EventReader {
      * @throws IndexOutOfBoundsException when the body has no such word
      */
     public long bodyLong(int index) {
-        long value = Words.longAt(copy + AT_BODY + (long) Objects.checkIndex(index, BODY_BYTES / Long.BYTES) * Long.BYTES);
-        Reference.reachabilityFence(this);
-        return value;
+        return switch (Objects.checkIndex(index, BODY_BYTES / Long.BYTES)) {
+            case 0 -> body0;
+            case 1 -> body1;
+            case 2 -> body2;
+            case 3 -> body3;
+            default -> body4;
+        };
     }
 }

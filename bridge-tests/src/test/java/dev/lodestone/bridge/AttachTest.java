@@ -43,9 +43,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Attaching: an engine seen through the file of its region, by code that does not know where it lives. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 600, unit = TimeUnit.SECONDS)
 class AttachTest {
-    private static final Duration LONG = Duration.ofSeconds(30);
+    private static final Duration LONG = Until.LONG;
     private static final int ALL = 100_000;
 
     @TempDir

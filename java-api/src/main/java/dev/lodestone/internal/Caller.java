@@ -26,7 +26,7 @@ final class Caller {
     private Caller(Region region, Producer producer) {
         this.region = region;
         this.producer = producer;
-        this.ring = new CommandRing(region, producer);
+        this.ring = CommandRing.of(region, producer);
         this.reply = region.reply(producer.entry());
     }
 

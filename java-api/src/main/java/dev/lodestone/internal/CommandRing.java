@@ -1,75 +1,59 @@
 package dev.lodestone.internal;
 
-import java.lang.invoke.VarHandle;
-
 /**
  * A producer's end of its lane, or of the ring that producers share: claim, write, commit. The steps, and their order, are
  * those of {@code native/memory/src/rings}, where they are modelled. One thread, one claim at a time.
+ *
+ * <p>The two kinds have their claims and commits in classes of their own, so that the just-in-time compiler makes of each what
+ * it would make of it alone, also in a JVM that has both. What a record looks like is the same and stands here.
  */
-public final class CommandRing {
-    private static final int CELL_SHIFT = 6;
-    private static final long CLAIM_CELL_MASK = (1L << 50) - 1;
-    private static final int CLAIM_COUNT_SHIFT = 50;
-    private static final int CLAIM_STAGE_SHIFT = 62;
-    private static final long STAGE_ATTEMPT = 1;
-    private static final long STAGE_OWNED = 2;
+public abstract sealed class CommandRing permits LaneProducer, RingProducer {
     private static final long CLAIM_CELLS_MAX = 2_047;
 
-    private final Region region;
-    private final Producer producer;
-    private final boolean lane;
-    private final long tailWord;
+    final Region region;
+    final Producer producer;
+    /** Address of the first cell. */
+    final long cells;
+    /** Bytes of all cells, a power of two, less one. */
+    final long mask;
+    final long tailWord;
+    final long claimBytesMax;
     private final long headWord;
     private final long closedWord;
-    private final long cells;
-    private final long capacity;
-    private final long claimWord;
-    private final long claimBytesMax;
     private final long entryBits;
-    /** Lane: where the next claim begins. Ring: where the claim in hand does. */
-    private long position;
     /** Every position below this may be claimed as far as is known. */
     private long roomEnd;
     private long counter;
 
-    /** Of a batch: its end, where its next record goes, its first header, and the counter before it. */
-    private long end;
+    /** Of a batch: addresses of its first record, of its next one and of its end; its first header, the counter before it. */
+    private long first;
     private long next;
+    private long end;
     private long firstHeader;
     private long counterBefore;
 
-    /**
-     * The lane or ring of a producer.
-     *
-     * @param region the region
-     * @param producer the producer
-     */
-    public CommandRing(Region region, Producer producer) {
+    CommandRing(Region region, Producer producer, long control, long capacity) {
+        this.region = region;
         this.producer = producer;
-        this.lane = producer.lane() >= 0;
-        long control = lane ? region.lane(producer.lane()) : region.ring();
+        this.cells = control + BridgeLayout.RING_CELLS;
+        this.mask = capacity - 1;
         this.tailWord = control + BridgeLayout.RING_TAIL;
         this.headWord = control + BridgeLayout.RING_HEAD;
         this.closedWord = control + BridgeLayout.RING_CLOSED;
-        this.cells = control + BridgeLayout.RING_CELLS;
-        this.capacity = lane ? region.laneBytes() : region.ringBytes();
-        this.claimWord = producer.claimWord();
         this.claimBytesMax = Math.min(capacity / 2, CLAIM_CELLS_MAX * BridgeLayout.CELL_BYTES);
         this.entryBits = (long) producer.entry() << Integer.SIZE;
-        this.position = Words.acquire(tailWord);
         this.roomEnd = Words.acquire(headWord) + capacity;
-        this.region = region;
-        if (lane) {
-            requireCell(position);
-        }
     }
 
-    /** A record elsewhere than at a cell would leave the cells. */
-    private void requireCell(long tail) {
-        if ((tail & BridgeLayout.CELL_BYTES - 1) != 0) {
-            Words.release(claimWord, 0);
-            throw region.damaged("a tail of commands that is none, " + Long.toUnsignedString(tail));
-        }
+    /**
+     * The lane of a producer, or the ring where it has none.
+     *
+     * @param region the region
+     * @param producer the producer
+     * @return its end of that
+     */
+    public static CommandRing of(Region region, Producer producer) {
+        return producer.lane() >= 0 ? new LaneProducer(region, producer) : new RingProducer(region, producer);
     }
 
     /**
@@ -87,7 +71,7 @@ public final class CommandRing {
      *
      * @return half of the lane or ring, at most 2,047 cells
      */
-    public long claimBytesMax() {
+    public final long claimBytesMax() {
         return claimBytesMax;
     }
 
@@ -96,7 +80,7 @@ public final class CommandRing {
      *
      * @return true when nothing that is written there is taken any more
      */
-    public boolean isClosed() {
+    public final boolean isClosed() {
         return Words.opaque(closedWord) != 0;
     }
 
@@ -105,7 +89,7 @@ public final class CommandRing {
      *
      * @return the counter, 0 before the first
      */
-    public long counter() {
+    public final long counter() {
         return counter;
     }
 
@@ -115,15 +99,7 @@ public final class CommandRing {
      * @param bodyBytes bytes of its body
      * @return the address of its body, 0 when there is no room; nothing is claimed then
      */
-    public long claimOne(long bodyBytes) {
-        long span = spanOf(bodyBytes);
-        // A lane of a few cells, which no engine makes, has no room for it, whatever its head says.
-        if (span > claimBytesMax || !(lane ? claimInLane(span) : claimInRing(span))) {
-            producer.countFull();
-            return 0;
-        }
-        return at(position) + BridgeLayout.RECORD_HEAD_BYTES;
-    }
+    public abstract long claimOne(long bodyBytes);
 
     /**
      * Sends the one record claimed, whose body is written, and wakes the engine if it sleeps.
@@ -133,26 +109,15 @@ public final class CommandRing {
      * @param bodyBytes bytes of its body, as claimed
      * @return its counter
      */
-    public long send(long body, long kind, long bodyBytes) {
-        long record = body - BridgeLayout.RECORD_HEAD_BYTES;
-        long number = counter + 1;
-        counter = number;
-        Words.putLong(record + Long.BYTES, kind | bodyBytes << Short.SIZE | entryBits);
-        Words.putLong(record + 2 * Long.BYTES, number);
-        if (lane) {
-            position += spanOf(bodyBytes);
-        }
-        publish(record, header(bodyBytes));
-        return number;
-    }
+    public abstract long send(long body, long kind, long bodyBytes);
 
     /**
      * Gives the one record claimed up: it was never there.
      *
      * @param bodyBytes bytes of its body, as claimed
      */
-    public void giveUp(long bodyBytes) {
-        drop(spanOf(bodyBytes), spanOf(bodyBytes));
+    public final void giveUp(long bodyBytes) {
+        drop(claimed(), spanOf(bodyBytes), spanOf(bodyBytes));
     }
 
     /**
@@ -161,81 +126,75 @@ public final class CommandRing {
      * @param bytes how many, whole cells
      * @return false when there is no room; nothing is claimed then
      */
-    public boolean claim(long bytes) {
-        if (bytes > claimBytesMax || !(lane ? claimInLane(bytes) : claimInRing(bytes))) {
+    public final boolean claim(long bytes) {
+        if (!claimCells(bytes)) {
             producer.countFull();
             return false;
         }
         counterBefore = counter;
-        next = position;
-        end = position + bytes;
+        first = claimed();
+        next = first;
+        end = first + bytes;
         return true;
     }
 
-    private boolean claimInLane(long bytes) {
-        long left = left(position);
-        if (bytes > left) {
-            if (!hasRoom(position + left)) {
-                return false;
-            }
-            Words.release(at(position), padding(left));
-            position += left;
-        }
-        return hasRoom(position + bytes);
-    }
+    /** Claims so many bytes at {@link #claimed}, side by side; false when there is no room. */
+    abstract boolean claimCells(long bytes);
 
-    private boolean claimInRing(long bytes) {
-        while (true) {
-            long tail = Words.opaque(tailWord);
-            requireCell(tail);
-            long left = left(tail);
-            long needed = Math.min(bytes, left);
-            if (!hasRoom(tail + needed)) {
-                Words.release(claimWord, 0);
-                return false;
-            }
-            Words.release(claimWord, claim(tail, needed, STAGE_ATTEMPT));
-            if (Words.replace(tailWord, tail, tail + needed)) {
-                Words.release(claimWord, claim(tail, needed, STAGE_OWNED));
-                // Whoever finds a byte of the record finds that the attempt succeeded.
-                VarHandle.releaseFence();
-                if (bytes <= left) {
-                    position = tail;
-                    return true;
-                }
-                Words.release(at(tail), padding(left));
-            }
-        }
-    }
+    /** Address of the claim in hand. */
+    abstract long claimed();
 
-    private static long claim(long position, long bytes, long stage) {
-        return position >>> CELL_SHIFT & CLAIM_CELL_MASK | bytes >>> CELL_SHIFT << CLAIM_COUNT_SHIFT
-                | stage << CLAIM_STAGE_SHIFT;
+    /** Makes a claim of so many bytes visible by its first header, and wakes the engine if it sleeps. */
+    abstract void publish(long record, long header, long bytes);
+
+    /** Gives up a claim of which so many bytes may have been written. */
+    abstract void drop(long record, long written, long claimed);
+
+    /** A record elsewhere than at a cell would leave the cells. */
+    final void requireCell(long tail) {
+        if ((tail & BridgeLayout.CELL_BYTES - 1) != 0) {
+            Words.release(producer.claimWord(), 0);
+            throw region.damaged("a tail of commands that is none, " + Long.toUnsignedString(tail));
+        }
     }
 
     /** Bytes to the end of the cells: what does not fit there begins at their start, behind padding claimed by itself. */
-    private long left(long place) {
-        return capacity - (place & capacity - 1);
+    final long left(long place) {
+        return mask + 1 - (place & mask);
     }
 
-    private long at(long place) {
-        return cells + (place & capacity - 1);
+    final long at(long place) {
+        return cells + (place & mask);
     }
 
-    private boolean hasRoom(long until) {
+    final boolean hasRoom(long until) {
         if (until - roomEnd > 0) {
             // Pairs with the engine's release of the head: what it read there is read, and its headers are cleared.
-            roomEnd = Words.acquire(headWord) + capacity;
+            roomEnd = Words.acquire(headWord) + mask + 1;
         }
         return until - roomEnd <= 0;
     }
 
-    private static long header(long bodyBytes) {
+    /** Every position below this may be claimed as far as is known. */
+    final long roomEnd() {
+        return roomEnd;
+    }
+
+    static long header(long bodyBytes) {
         return BridgeLayout.RECORD_HEAD_BYTES + bodyBytes | BridgeLayout.CELL_RECORD << Integer.SIZE;
     }
 
-    private static long padding(long bytes) {
+    static long padding(long bytes) {
         return bytes | BridgeLayout.CELL_PADDING << Integer.SIZE;
+    }
+
+    /** Writes all of a record's head but its header, and gives the record's counter. */
+    final long number(long record, long kind, long bodyBytes) {
+        long number = counter + 1;
+        counter = number;
+        Words.putLong(record + Long.BYTES, kind | bodyBytes << Short.SIZE | entryBits);
+        Words.putLong(record + 2 * Long.BYTES, number);
+        return number;
     }
 
     /**
@@ -243,7 +202,7 @@ public final class CommandRing {
      *
      * @return how many
      */
-    public long left() {
+    public final long left() {
         return end - next;
     }
 
@@ -254,65 +213,36 @@ public final class CommandRing {
      * @param bodyBytes bytes of its body; {@link #left()} must suffice
      * @return the address of its body
      */
-    public long put(long kind, long bodyBytes) {
-        long place = next;
-        long record = at(place);
-        long number = counter + 1;
-        counter = number;
-        Words.putLong(record + Long.BYTES, kind | bodyBytes << Short.SIZE | entryBits);
-        Words.putLong(record + 2 * Long.BYTES, number);
-        head(place, header(bodyBytes));
-        next = place + spanOf(bodyBytes);
+    public final long put(long kind, long bodyBytes) {
+        long record = Words.line(next);
+        next = record + spanOf(bodyBytes);
+        number(record, kind, bodyBytes);
+        head(record, header(bodyBytes));
         return record + BridgeLayout.RECORD_HEAD_BYTES;
     }
 
-    private void head(long place, long header) {
-        if (place == position) {
+    private void head(long record, long header) {
+        if (record == first) {
             firstHeader = header;
         } else {
             // Nobody looks here before the first header is there.
-            Words.putLong(at(place), header);
+            Words.putLong(record, header);
         }
     }
 
     /** Makes the batch visible, the first header last, and wakes the engine if it sleeps. */
-    public void commit() {
+    public final void commit() {
         if (left() > 0) {
             head(next, padding(left()));
         }
-        long first = at(position);
         next = end;
-        if (lane) {
-            position = end;
-        }
-        publish(first, firstHeader);
-    }
-
-    private void publish(long first, long header) {
-        Words.release(first, header);
-        if (!lane) {
-            Words.release(claimWord, 0);
-        }
-        producer.ringEngine();
+        publish(first, firstHeader, end - first);
     }
 
     /** Gives the batch up: none of its records was ever there. */
-    public void abort() {
+    public final void abort() {
         counter = counterBefore;
-        drop(next - position, end - position);
+        drop(first, next - first, end - first);
         next = end;
-    }
-
-    private void drop(long written, long claimed) {
-        if (lane) {
-            // Nobody saw it, and what comes next begins here: what stands in the first words of its cells must not.
-            for (long offset = 0; offset < written; offset += BridgeLayout.CELL_BYTES) {
-                Words.putOpaque(at(position + offset), 0);
-            }
-        } else {
-            // The cells are this producer's and become padding.
-            Words.release(at(position), padding(claimed));
-            Words.release(claimWord, 0);
-        }
     }
 }

@@ -180,7 +180,7 @@ public final class Producer {
         if (fences) {
             VarHandle.fullFence();
         }
-        if (Words.opaqueInt(engineBellAddress) == BridgeLayout.BELL_ASLEEP
+        if (Words.opaqueInt(Words.line(engineBellAddress)) == BridgeLayout.BELL_ASLEEP
                 && Words.replaceInt(engineBellAddress, BridgeLayout.BELL_ASLEEP, BridgeLayout.BELL_AWAKE)) {
             sleeper.wake(engineBell);
         }

@@ -23,7 +23,21 @@ public final class Words {
     private static final VarHandle LONG_HANDLE = LONG.varHandle().withInvokeExactBehavior();
     private static final VarHandle INT_HANDLE = INT.varHandle().withInvokeExactBehavior();
 
+    /** Of addresses of lines: no process has memory beyond 56 bits. */
+    private static final long LINE_MASK = (1L << 56) - 64;
+
     private Words() {}
+
+    /**
+     * The same address, of which the just-in-time compiler then knows that it is a line's: it leaves out the checks of bounds
+     * and alignment of all accesses to that line, which else are most of what writing a record takes.
+     *
+     * @param address address, a multiple of 64
+     * @return the address
+     */
+    public static long line(long address) {
+        return address & LINE_MASK;
+    }
 
     /**
      * Reads a word; later reads see what was written before it was stored with release.

@@ -77,7 +77,7 @@ final class Stage {
         events = StressReaders.events(region);
         for (int index = 0; index < producers.length; index++) {
             producers[index] = Producer.register(region, new Recorder(), 0, index == 0);
-            rings[index] = new CommandRing(region, producers[index]);
+            rings[index] = CommandRing.of(region, producers[index]);
         }
         laneEnd = new EngineEnd(region.lane(0), region.laneBytes());
         ringEnd = new EngineEnd(region.ring(), region.ringBytes());

@@ -22,7 +22,8 @@ interface Contender extends AutoCloseable {
     String name();
 
     /**
-     * Sends so many records and waits until the other side took them all; round trips go into {@link Trips}.
+     * Sends so many records and waits until the other side took them all; round trips go into {@link Trips}, what was
+     * allocated between begin and end into {@link Clock}.
      *
      * @param count how many, a multiple of the batch
      * @return nanoseconds it took

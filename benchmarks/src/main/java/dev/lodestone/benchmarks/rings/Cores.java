@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
-/** Which core a thread runs on, and what a call of C costs. */
+/** Which core a thread runs on. */
 final class Cores {
     /** The core of whoever sends. */
     static final int SENDER = 0;
@@ -17,15 +17,11 @@ final class Cores {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final MethodHandle SET_AFFINITY = handle("sched_setaffinity", FunctionDescriptor.of(
             ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.ADDRESS));
-    private static final FunctionDescriptor LONG_TO_LONG =
-            FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
-    private static final MethodHandle PLAIN = handle("labs", LONG_TO_LONG);
-    private static final MethodHandle CRITICAL = handle("labs", LONG_TO_LONG, Linker.Option.critical(false));
 
     private Cores() {}
 
-    private static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
+    private static MethodHandle handle(String name, FunctionDescriptor descriptor) {
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor);
     }
 
     /**
@@ -43,67 +39,5 @@ final class Cores {
         } catch (Throwable failure) {
             throw new IllegalStateException("sched_setaffinity", failure);
         }
-    }
-
-    /** A downcall of a C function that does next to nothing, as the linker makes it by default. */
-    static final class Plain implements Contender {
-        @Override
-        public String row() {
-            return "downcall";
-        }
-
-        @Override
-        public String name() {
-            return "plain";
-        }
-
-        @Override
-        public long run(int count) {
-            long begun = System.nanoTime();
-            long sum = 0;
-            try {
-                for (long call = 0; call < count; call++) {
-                    sum += (long) PLAIN.invokeExact(-call);
-                }
-            } catch (Throwable failure) {
-                throw new IllegalStateException("labs", failure);
-            }
-            return checked(begun, sum, count);
-        }
-    }
-
-    /** The same with {@code Linker.Option.critical}: without a transition of the thread's state. */
-    static final class Critical implements Contender {
-        @Override
-        public String row() {
-            return "downcall";
-        }
-
-        @Override
-        public String name() {
-            return "critical";
-        }
-
-        @Override
-        public long run(int count) {
-            long begun = System.nanoTime();
-            long sum = 0;
-            try {
-                for (long call = 0; call < count; call++) {
-                    sum += (long) CRITICAL.invokeExact(-call);
-                }
-            } catch (Throwable failure) {
-                throw new IllegalStateException("labs", failure);
-            }
-            return checked(begun, sum, count);
-        }
-    }
-
-    private static long checked(long begun, long sum, long count) {
-        long took = System.nanoTime() - begun;
-        if (sum != count * (count - 1) / 2) {
-            throw new IllegalStateException("labs gave a sum of " + sum);
-        }
-        return took;
     }
 }

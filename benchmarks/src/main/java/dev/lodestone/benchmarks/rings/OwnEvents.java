@@ -56,7 +56,7 @@ final class OwnEvents implements Contender {
         first = events.position();
         long missed = events.missed();
         writer.order("events " + producer.entry() + " " + count);
-        long begun = System.nanoTime();
+        long begun = Clock.begin();
         for (int taken = 0; taken < count;) {
             int polled = events.poll(handler, POLL_MAX);
             if (polled == 0) {
@@ -66,7 +66,7 @@ final class OwnEvents implements Contender {
                 Words.release(readWord, events.position());
             }
         }
-        long took = System.nanoTime() - begun;
+        long took = Clock.end() - begun;
         if (events.missed() != missed) {
             throw new IllegalStateException("the reader was overtaken");
         }

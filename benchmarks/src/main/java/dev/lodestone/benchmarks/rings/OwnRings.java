@@ -60,10 +60,10 @@ final class OwnRings {
         private final boolean wide;
         private final boolean batches;
 
-        Stream(OwnTaker taker, Producer producer, CommandRing ring, String row, boolean wide, boolean batches) {
+        Stream(OwnTaker taker, String row, boolean wide, boolean batches, boolean lane) {
             this.taker = taker;
-            this.producer = producer;
-            this.ring = ring;
+            this.producer = taker.producer(lane);
+            this.ring = CommandRing.of(taker.region(), producer);
             this.row = row;
             this.wide = wide;
             this.batches = batches;
@@ -82,7 +82,7 @@ final class OwnRings {
         @Override
         public long run(int count) {
             taker.order((producer.lane() < 0 ? "ring " : "lane " + producer.lane() + " ") + count + (wide ? " 8" : " 4"));
-            long begun = System.nanoTime();
+            long begun = Clock.begin();
             if (batches) {
                 produceBatches(count);
             } else {
@@ -91,9 +91,14 @@ final class OwnRings {
             while (producer.decided() < ring.counter()) {
                 Thread.onSpinWait();
             }
-            long took = System.nanoTime() - begun;
+            long took = Clock.end() - begun;
             Message.check("ours", producer.answer(ANSWER_SUM), count, wide);
             return took;
+        }
+
+        @Override
+        public void close() {
+            taker.close();
         }
 
         private void produce(int count) {
@@ -118,10 +123,10 @@ final class OwnRings {
         private final long bell;
         private final MemorySegment bellSegment;
 
-        RoundTrips(OwnTaker taker, Producer producer, CommandRing ring, boolean parked) {
+        RoundTrips(OwnTaker taker, boolean parked) {
             this.taker = taker;
-            this.producer = producer;
-            this.ring = ring;
+            this.producer = taker.producer(true);
+            this.ring = CommandRing.of(taker.region(), producer);
             this.parked = parked;
             this.bell = taker.region().producers() + producer.entry() * BridgeLayout.PRODUCER_BYTES
                     + BridgeLayout.PRODUCER_BELL;
@@ -141,7 +146,7 @@ final class OwnRings {
         @Override
         public long run(int count) {
             taker.order((parked ? "parked " : "trips ") + producer.lane() + " " + count + " 4");
-            long begun = System.nanoTime();
+            long begun = Clock.begin();
             long before = begun;
             for (int trip = 0; trip < count; trip++) {
                 send(ring, trip, false);
@@ -150,8 +155,14 @@ final class OwnRings {
                 Trips.keep(trip, now - before);
                 before = now;
             }
+            Clock.end();
             Message.check("ours", producer.answer(ANSWER_SUM), count, false);
             return before - begun;
+        }
+
+        @Override
+        public void close() {
+            taker.close();
         }
 
         private void await(long counter) {

@@ -22,8 +22,9 @@ final class OwnTaker implements AutoCloseable {
     private final Process process;
     private final BufferedReader answers;
     private final Writer orders;
-    private final Region region;
+    private final MemorySegment memory;
     private final Path file;
+    private Region region;
 
     /**
      * Starts the taker of commands.
@@ -45,23 +46,37 @@ final class OwnTaker implements AutoCloseable {
      * @throws IOException when it does not start
      */
     OwnTaker(String program, String role, String folder) throws IOException {
+        this(program, role, folder, true);
+    }
+
+    private OwnTaker(String program, String role, String folder, boolean shares) throws IOException {
         process = new ProcessBuilder(program, role, folder, Integer.toString(Cores.TAKER))
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
         answers = process.inputReader();
         orders = process.outputWriter();
+        if (!shares) {
+            file = null;
+            memory = MemorySegment.NULL;
+            return;
+        }
         String said = answers.readLine();
         if (said == null || !said.startsWith("region ")) {
             throw new IOException(program + " said " + said);
         }
         file = Path.of(said.substring("region ".length()));
-        region = map(file);
+        memory = map(file);
     }
 
-    private static Region map(Path file) throws IOException {
+    /** One that shares no memory with this process. */
+    static OwnTaker withoutRegion(String program, String role, String folder) throws IOException {
+        return new OwnTaker(program, role, folder, false);
+    }
+
+    private static MemorySegment map(Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             MemorySegment all = channel.map(MapMode.READ_WRITE, 0, channel.size(), Arena.global());
             all.load();
-            return new Region(all.address(), all.byteSize(), all.get(ValueLayout.JAVA_LONG, AT_GENERATION));
+            return all;
         }
     }
 
@@ -69,12 +84,20 @@ final class OwnTaker implements AutoCloseable {
         return file;
     }
 
+    /** Where the memory that it shares begins. */
+    long address() {
+        return memory.address();
+    }
+
     Region region() {
+        if (region == null) {
+            region = new Region(memory.address(), memory.byteSize(), memory.get(ValueLayout.JAVA_LONG, AT_GENERATION));
+        }
         return region;
     }
 
     Producer producer(boolean wantsLane) {
-        return Producer.register(region, Sleeper.ofSystem(), 0, wantsLane);
+        return Producer.register(region(), Sleeper.ofSystem(), 0, wantsLane);
     }
 
     /**
@@ -83,12 +106,26 @@ final class OwnTaker implements AutoCloseable {
      * @param order the line
      */
     void order(String order) {
+        if (!"ready".equals(ask(order))) {
+            throw new IllegalStateException("the process that takes our records is not ready for " + order);
+        }
+    }
+
+    /**
+     * Asks it.
+     *
+     * @param order the line
+     * @return its answer
+     */
+    String ask(String order) {
         try {
             orders.write(order + "\n");
             orders.flush();
-            if (!"ready".equals(answers.readLine())) {
-                throw new IllegalStateException("the process that takes our records ended");
+            String answer = answers.readLine();
+            if (answer == null) {
+                throw new IllegalStateException("the process on the other core ended");
             }
+            return answer;
         } catch (IOException broken) {
             throw new UncheckedIOException(broken);
         }

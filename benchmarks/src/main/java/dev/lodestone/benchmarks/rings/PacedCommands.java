@@ -31,10 +31,10 @@ final class PacedCommands implements Contender {
         RESTS
     }
 
-    PacedCommands(OwnTaker taker, Producer producer, CommandRing lane, Idle idle) {
+    PacedCommands(OwnTaker taker, Idle idle) {
         this.taker = taker;
-        this.producer = producer;
-        this.lane = lane;
+        this.producer = taker.producer(true);
+        this.lane = CommandRing.of(taker.region(), producer);
         this.idle = idle;
     }
 
@@ -56,7 +56,7 @@ final class PacedCommands implements Contender {
     public long run(int count) {
         taker.order(idle.name().toLowerCase(Locale.ROOT) + " " + producer.lane() + " " + count + " " + WORDS);
         long before = lane.counter();
-        long begun = System.nanoTime();
+        long begun = Clock.begin();
         int sent = 0;
         int answered = 0;
         while (answered < count) {
@@ -72,7 +72,7 @@ final class PacedCommands implements Contender {
                 }
             }
         }
-        long took = System.nanoTime() - begun;
+        long took = Clock.end() - begun;
         Message.check("ours", producer.answer(ANSWER_SUM), count, false);
         return took;
     }
@@ -86,5 +86,10 @@ final class PacedCommands implements Contender {
             Words.putLong(body + (long) word * Long.BYTES, value + word);
         }
         lane.commit();
+    }
+
+    @Override
+    public void close() {
+        taker.close();
     }
 }

@@ -38,9 +38,10 @@ abstract class PeerStream implements Contender {
     public final long run(int count) {
         prepare();
         partner.start(() -> consume(count));
-        long begun = System.nanoTime();
+        long begun = Clock.begin();
         produce(count);
         long sum = partner.result();
+        Clock.end();
         Message.check(name, sum, count, wide);
         return partner.doneNs() - begun;
     }

@@ -31,7 +31,7 @@ abstract class PeerTrips implements Contender {
     @Override
     public final long run(int count) {
         partner.start(() -> echo(count));
-        long begun = System.nanoTime();
+        long begun = Clock.begin();
         long before = begun;
         long sum = 0;
         for (int trip = 0; trip < count; trip++) {
@@ -40,6 +40,7 @@ abstract class PeerTrips implements Contender {
             Trips.keep(trip, now - before);
             before = now;
         }
+        Clock.end();
         partner.result();
         Message.check(name, sum, count, false);
         return before - begun;

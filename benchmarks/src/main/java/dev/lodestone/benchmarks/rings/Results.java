@@ -5,16 +5,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** What every trial gave: {@code rings.ROW.NAME[.p50|.p99].near|far}, one value a trial; calls have no place. */
+/**
+ * What every trial gave: {@code rings.ROW.NAME[.p50|.p99].near|far}, one value a trial; calls have no place, nor has what was
+ * allocated, {@code rings.ROW.NAME.allocated}.
+ */
 final class Results {
-    private static final String OURS = "ours";
-    private static final String BEST = "best_peer";
-    private static final Set<String> NO_PEERS = Set.of("core_to_core", "downcall");
-
     private final Map<String, List<Double>> values = new TreeMap<>();
     private int mixed;
 
@@ -43,6 +41,16 @@ final class Results {
         values.computeIfAbsent("rings." + figure, name -> new ArrayList<>()).add(value);
     }
 
+    /**
+     * Keeps what a record allocated.
+     *
+     * @param figure row and name
+     * @param bytes bytes, of all threads of its JVM
+     */
+    void addBytes(String figure, double bytes) {
+        values.computeIfAbsent("rings." + figure + ".allocated", name -> new ArrayList<>()).add(bytes);
+    }
+
     private static String place(Placement placement) {
         return placement == Placement.NEAR ? ".near" : ".far";
     }
@@ -67,29 +75,10 @@ final class Results {
         return mixed;
     }
 
-    /** Of each row the peer with the best median, once more under one name, so that a claim can stand against it. */
-    private void addBestPeers() {
-        Map<String, String> best = new TreeMap<>();
-        for (String figure : values.keySet()) {
-            String[] parts = figure.split("\\.", 4);
-            if (parts.length == 4 && !parts[2].equals(OURS) && !NO_PEERS.contains(parts[1])) {
-                best.merge("rings." + parts[1] + "." + BEST + "." + parts[3], figure, this::better);
-            }
-        }
-        best.forEach((name, figure) -> values.put(name, values.get(figure)));
-    }
-
-    private String better(String one, String other) {
-        boolean first = unit(one).equals("M/s") ? median(one) >= median(other) : median(one) <= median(other);
-        return first ? one : other;
-    }
-
-    private double median(String figure) {
-        double[] sorted = values.get(figure).stream().mapToDouble(Double::doubleValue).sorted().toArray();
-        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
-    }
-
     private static String unit(String figure) {
+        if (figure.endsWith(".allocated")) {
+            return "B/op";
+        }
         return figure.contains(".p50.") || figure.contains(".p99.") || figure.contains(".downcall.")
                 || figure.contains(".core_to_core.") ? "ns" : "M/s";
     }
@@ -100,7 +89,6 @@ final class Results {
      * @return the text of a file
      */
     String toJson() {
-        addBestPeers();
         return values.entrySet().stream().map(entry -> String.format(Locale.ROOT,
                 " \"%s\": {\"unit\": \"%s\", \"rounds\": [%s]}", entry.getKey(), unit(entry.getKey()),
                 entry.getValue().stream().map(value -> String.format(Locale.ROOT, "%.3f", value))
