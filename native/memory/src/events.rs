@@ -86,7 +86,7 @@ impl EventRing {
     /// Masked, since their number is a power of two: a division for each event would take longer than the event.
     #[inline]
     fn first_word(&self, position: u64) -> usize {
-        position as usize * CELL_WORDS & (self.words.len() - 1)
+        (position as usize * CELL_WORDS) & (self.words.len() - 1)
     }
 
     /// Writes the event into the next cell and returns its position.
