@@ -11,11 +11,13 @@ adds what is missing to N rounds of each contender, so that a run which was cut 
   closed     1,000 connections with one move under way each; the server has one core, the load generator the other
   coalesced  10 connections with 512 moves under way each; cores as in closed
   knee       1,000 connections, moves at fixed rates until the 99th percentile passes 100 ms
+  idle       memory with 10,000 connections, which is the same on a busy machine
+  idle-crowd the same with 50,000; not over TCP, where each takes a file of the process
   held       10,000 connections idle, then 10,000 moves/s
   crowd      50,000 connections idle, then 20,000 moves/s; not over TCP, where each takes a file of the process
   overload   1,000 connections: the rate that the server takes with one move under way each; then twice as many moves,
-             on streams (each connection one under way, the rest is held back) and, Lodestone alone, in datagrams; cores as
-             in closed
+             on streams (each connection one under way, the rest is held back) and, Lodestone alone, in datagrams, with
+             a receive buffer for a few milliseconds, and with the default one; cores as in closed
   overload-crowd  the same with 50,000 connections
   handshakes one at a time on an idle server; 32 at once; 32 at once with session tickets; the same by clients that ask for
              0-RTT, which no server here grants
@@ -89,12 +91,12 @@ def on_core(core):
 class Server:
     """One contender's process, warm: two seconds of moves have gone through it."""
 
-    def __init__(self, bench, name, pinned):
+    def __init__(self, bench, name, pinned, command=None):
         self.name = name
         self.pinned = pinned
         self.bench = bench
         self.log = (WORK / f"{name}.log").open("w", encoding="utf-8")
-        self.process = subprocess.Popen(bench.commands[name], stdout=subprocess.PIPE, stderr=self.log, text=True,
+        self.process = subprocess.Popen(command or bench.commands[name], stdout=subprocess.PIPE, stderr=self.log, text=True,
                                         preexec_fn=on_core(0 if pinned else None))
         words = self.process.stdout.readline().split()
         if words[:2] != ["LODESTONE", "READY"]:
@@ -129,7 +131,9 @@ class Server:
         return found
 
     def end(self):
-        """SIGTERM, and the wait for the end."""
+        """SIGTERM, and the wait for the end. Once is enough."""
+        if self.log.closed:
+            return
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(END_LIMIT_S)
@@ -152,6 +156,13 @@ class Bench:
         subprocess.run([str(self.load), "certificate", str(WORK)], check=True)
         (WORK / "lodestone.yaml").write_text(CONFIGURATION, encoding="utf-8")
         self.commands = commands(programs)
+
+    def lodestone(self, receive_buffer_kib):
+        """The command of a Lodestone that holds fewer packets it has not read."""
+        file = WORK / f"lodestone-{receive_buffer_kib}.yaml"
+        file.write_text(CONFIGURATION.replace("transport: {", f"transport: {{receive_buffer_kib: {receive_buffer_kib}, "),
+                        encoding="utf-8")
+        return [self.commands["lodestone"][0], "--config", str(file)]
 
     def milliseconds(self, full):
         """How long a phase lasts."""
@@ -231,6 +242,33 @@ def knee(bench, server):
     open_events(bench, "knee", server, count, events)
 
 
+def memory(bench, name, count, events):
+    """What the connections take, and the ramp."""
+    ramp, held = events["connected"][0], events["held"][0]
+    each_kib = (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count
+    bench.add(f"{name}.kib_per_connection", "KiB", each_kib)
+    bench.add(f"{name}.rss", "MiB", held["server_rss_kib"] / 1_024)
+    say(f"{name}: {count:,} connections, {held['server_rss_kib'] / 1_024:,.1f} MiB, {each_kib:.1f} KiB each,"
+        f" {count / (ramp['elapsed_ns'] / 1e9):,.0f} handshakes/s")
+    return ramp, held
+
+
+def idle_round(bench, group, server, connections, sockets):
+    count = bench.connections(connections)
+    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=AT_ONCE, hold_ms=bench.milliseconds(2_000))
+    memory(bench, f"{group}.{server.name}", count, events)
+
+
+def idle(bench, server):
+    """Ten thousand connections that do nothing."""
+    idle_round(bench, "idle", server, 10_000, 8)
+
+
+def idle_crowd(bench, server):
+    """Fifty thousand of them."""
+    idle_round(bench, "idle_crowd", server, 50_000, 16)
+
+
 def crowd_round(bench, group, server, connections, rate, sockets):
     count = bench.connections(connections)
     trouble = None
@@ -243,15 +281,10 @@ def crowd_round(bench, group, server, connections, rate, sockets):
         if "held" not in events:
             raise
     name = f"{group}.{server.name}"
-    ramp, held = events["connected"][0], events["held"][0]
-    bench.add(f"{name}.kib_per_connection", "KiB", (held["server_rss_kib"] - ramp["server_rss_before_kib"]) / count)
-    bench.add(f"{name}.rss", "MiB", held["server_rss_kib"] / 1_024)
+    ramp, held = memory(bench, name, count, events)
     bench.add(f"{name}.ramp", "handshakes/s", count / (ramp["elapsed_ns"] / 1e9))
     bench.add(f"{name}.ramp_cpu", "us each", ramp["server_cpu_ns"] / 1e3 / count)
     bench.add(f"{name}.idle_cpu", "cores", held["server_cpu_ns"] / held["elapsed_ns"])
-    say(f"{server.name:11} {count:6,} connections  {held['server_rss_kib'] / 1_024:8.1f} MiB,"
-        f" {(held['server_rss_kib'] - ramp['server_rss_before_kib']) / count:6.1f} KiB each,"
-        f" {count / (ramp['elapsed_ns'] / 1e9):8,.0f} handshakes/s")
     open_events(bench, group, server, count, events)
     if trouble:
         raise trouble
@@ -267,60 +300,65 @@ def crowd(bench, server):
     crowd_round(bench, "crowd", server, 50_000, 20_000, 16)
 
 
-def dropped_packets(address):
-    """Packets that found the receive buffer of a UDP socket full, since it was opened; None when there is no such socket."""
-    port = f":{int(address.rsplit(':', 1)[1]):04X}"
-    lines = [line.split() for line in pathlib.Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]]
-    dropped = [int(words[-1]) for words in lines if words[1].endswith(port)]
-    return sum(dropped) if dropped else None
-
-
-def overload_round(bench, group, server, connections, sockets):
+def overload_round(bench, group, server, connections, sockets, buffers):
     count = bench.connections(connections)
-    before = dropped_packets(server.address)
-    events = server.load(group, connections=count, sockets=sockets, handshakes_at_once=AT_ONCE, in_flight=1,
-                         overload=OVERLOAD_PERCENT, measure_ms=bench.milliseconds(3_000),
-                         **({"datagrams": True} if server.name == "lodestone" else {}))
+    ways = {"connections": count, "sockets": sockets, "handshakes_at_once": AT_ONCE, "measure_ms": bench.milliseconds(3_000)}
+    events = server.load(group, in_flight=1, overload=OVERLOAD_PERCENT, **ways)
     name = f"{group}.{server.name}"
     closed_loop, streams = events["closed_loop"][0], events["overload_streams"][0]
-    bench.add(f"{name}.capacity", "moves/s", closed_loop["moves_acked"] / (closed_loop["elapsed_ns"] / 1e9))
+    capacity = closed_loop["moves_acked"] / (closed_loop["elapsed_ns"] / 1e9)
+    bench.add(f"{name}.capacity", "moves/s", capacity)
     bench.latency(f"{name}.capacity", closed_loop)
     bench.latency(f"{name}.streams", streams)
     bench.add(f"{name}.streams.rate", "moves/s", streams["moves_acked_in_time"] / (streams["measure_ns"] / 1e9))
     bench.add(f"{name}.streams.held_back", "%", 100 * streams["moves_held_back"] / streams["moves_due"])
-    say(f"{server.name:11} {count:6,} connections take {closed_loop['moves_acked'] / (closed_loop['elapsed_ns'] / 1e9):8,.0f}/s;"
-        f" twice that on streams: p99 {streams['latency_ns']['p99'] / 1e6:8.2f} ms")
-    for event in events.get("overload_datagrams", []):
-        datagrams_round(bench, name, event)
-        if before is not None:
-            bench.add(f"{name}.socket_drops", "packets", (dropped_packets(server.address) or before) - before)
+    say(f"{server.name:11} {count:6,} connections take {capacity:8,.0f}/s; twice that on streams:"
+        f" p99 {streams['latency_ns']['p99'] / 1e6:8.2f} ms")
+    if server.name != "lodestone":
+        return
+    server.end()
+    for kind, kib in buffers.items():
+        receiver = Server(bench, server.name, server.pinned, bench.lodestone(kib))
+        try:
+            event = receiver.load(f"{group}, {kind}", datagrams=True, rates=max(1, int(capacity * OVERLOAD_PERCENT / 100)), **ways)
+            datagrams_round(bench, f"{name}.{kind}", event["datagrams"][0])
+            bench.add(f"{name}.{kind}.socket_drops", "packets", dropped_packets(receiver.address))
+        finally:
+            receiver.end()
+
+
+def dropped_packets(address):
+    """Packets that found the receive buffer of the UDP socket full, since it was opened."""
+    port = f":{int(address.rsplit(':', 1)[1]):04X}"
+    lines = [line.split() for line in pathlib.Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]]
+    return sum(int(words[-1]) for words in lines if words[1].endswith(port))
 
 
 def datagrams_round(bench, name, event):
     """What became of twice too many moves in datagrams."""
-    seconds = event["measure_ns"] / 1e9
-    sent = event["moves_sent"]
-    bench.latency(f"{name}.datagrams", event)
-    bench.add(f"{name}.datagrams.offered", "moves/s", sent / (event["sending_ns"] / 1e9))
-    bench.add(f"{name}.datagrams.rate", "moves/s", event["moves_acked"] / seconds)
-    bench.add(f"{name}.datagrams.late_p99", "us", event["late_ns"]["p99"] / 1e3)
-    for kind in ("acked", "shed", "unanswered"):
-        bench.add(f"{name}.datagrams.{kind}", "%", 100 * event[f"moves_{kind}"] / sent)
-    bench.add(f"{name}.datagrams.newcomers_let_in", "%", 100 * event["newcomers_connected"] / max(event["newcomers"], 1))
-    say(f"{'':11} in datagrams, {sent / (event['sending_ns'] / 1e9):8,.0f}/s: {100 * event['moves_acked'] / sent:.0f} % acknowledged,"
-        f" p99 {event['latency_ns']['p99'] / 1e6:8.2f} ms (left late by {event['late_ns']['p99'] / 1e6:.2f});"
-        f" {100 * event['moves_shed'] / sent:.0f} % refused, {100 * event['moves_unanswered'] / sent:.0f} % lost;"
+    sent, sending_s = event["moves_sent"], event["sending_ns"] / 1e9
+    shares = {kind: 100 * event[f"moves_{kind}"] / sent for kind in ("acked", "shed", "unanswered")}
+    bench.latency(name, event)
+    bench.add(f"{name}.offered", "moves/s", sent / sending_s)
+    bench.add(f"{name}.rate", "moves/s", event["moves_acked"] / sending_s)
+    bench.add(f"{name}.left_late_p99", "us", event["late_ns"]["p99"] / 1e3)
+    for kind, share in shares.items():
+        bench.add(f"{name}.{kind}", "%", share)
+    bench.add(f"{name}.newcomers_let_in", "%", 100 * event["newcomers_connected"] / max(event["newcomers"], 1))
+    say(f"{name}: {sent / sending_s:,.0f}/s, {shares['acked']:.0f} % acknowledged, p50 {event['latency_ns']['p50'] / 1e6:.2f} ms,"
+        f" p99 {event['latency_ns']['p99'] / 1e6:.2f} ms (left late by {event['late_ns']['p99'] / 1e6:.2f});"
+        f" {shares['shed']:.0f} % refused, {shares['unanswered']:.0f} % lost;"
         f" {event['newcomers_connected']} of {event['newcomers']} newcomers let in")
 
 
 def overload(bench, server):
     """Twice what the server takes, on a thousand connections."""
-    overload_round(bench, "overload", server, 1_000, 8)
+    overload_round(bench, "overload", server, 1_000, 8, {"datagrams": 256, "datagrams_default": 4_096})
 
 
 def overload_crowd(bench, server):
     """The same on fifty thousand."""
-    overload_round(bench, "overload_crowd", server, 50_000, 16)
+    overload_round(bench, "overload_crowd", server, 50_000, 16, {"datagrams": 96})
 
 
 def handshakes(bench, server):
@@ -352,6 +390,8 @@ GROUPS = {
     "closed": (closed, ALL, 5, True, False),
     "coalesced": (coalesced, ALL, 5, True, False),
     "knee": (knee, ALL, 5, False, False),
+    "idle": (idle, ALL, 3, False, True),
+    "idle-crowd": (idle_crowd, QUIC, 3, False, True),
     "held": (held, ALL, 5, False, True),
     "crowd": (crowd, QUIC, 3, False, True),
     "overload": (overload, QUIC, 3, True, True),
@@ -393,6 +433,8 @@ def try_all(bench):
             server = Server(bench, name, False)
             for work, names, *_ in GROUPS.values():
                 if name in names:
+                    # A group may have ended it.
+                    server = Server(bench, name, False) if server.log.closed else server
                     work(bench, server)
         except Trouble as trouble:
             bench.trouble(name, trouble)

@@ -10,6 +10,7 @@
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty, overload, hostile clients
 #     (RESUME=1 goes on with a run that was cut off); quic-results: computes and draws anew
+#   fanout: what telling many clients of a change costs, the last part of quic
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
 #   bridge-quick: the lanes, the ring and all of their peers but Chronicle Queue for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
@@ -18,7 +19,7 @@
 # Nothing else should run meanwhile. All groups together take about half an hour.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|bridge-rings|bridge-results|core|kills|graph|graph-quick|quic|quic-quick|quic-results}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|bridge-rings|bridge-results|core|kills|graph|graph-quick|quic|quic-quick|quic-results|fanout}
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-300}
 chronicle_seconds=${CHRONICLE_SECONDS:-30}
@@ -120,12 +121,21 @@ bridge_rings() {
     claims bridge
 }
 
+# The programs as the tests have built them: with a choice of packages cargo would choose other features of the libraries under
+# them, and compile those again.
+debug_programs() {
+    ci/step.sh debug-programs 'building the Rust programs, debug profile' \
+        ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked --workspace --bins --examples
+}
+
 bridge_quick() {
     local folder=target/bench-quick
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    # A few seconds on a machine of its own: how long what hangs is waited for on one that is busy.
+    local quick_limit_s=600
+    debug_programs
     compgen -G 'benchmarks/target/lib/aeron-driver-*.jar' >/dev/null || java_benchmarks
     mkdir -p "$folder"
-    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench 10 --quick
+    rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench "$quick_limit_s" --quick
     mkdir -p target/logs
     killed "$folder/bridge-kills.json" 20
     # What JMH measures is not tried here.
@@ -162,7 +172,7 @@ graph() {
 
 graph_quick() {
     local folder=target/bench-quick
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-benchmarks
+    debug_programs
     [ -d benchmarks/target/lib ] || java_benchmarks
     rm -rf "$folder"
     mkdir -p "$folder"
@@ -188,12 +198,20 @@ quic() {
     echo '-- sessions beside hostile clients (three minutes)' >&2
     python3 benchmarks/fairness.py "$raw" native/target/release --resume
     quic_results
+    fanout
+}
+
+fanout() {
+    ci/build.sh native
+    echo '-- Fan-out to up to 10,000 subscribers (about two minutes)' >&2
+    python3 benchmarks/fanout.py "$raw/fanout.json"
+    python3 benchmarks/claims.py fanout 'ci/bench.sh fanout' "$raw/fanout.json"
 }
 
 # What is computed and drawn from the raw results.
 quic_results() {
     python3 benchmarks/knee.py "$raw/quic-knee.json" benchmarks/results/quic-knee.svg
-    # `make slow` leaves that one.
+    # What `make slow` left in target/soak, once somebody keeps it here.
     local soak=("$raw"/soak-quic.json)
     [ -e "${soak[0]}" ] || soak=()
     claims quic "${soak[@]}"
@@ -201,9 +219,8 @@ quic_results() {
 
 quic_quick() {
     local folder=target/bench-quick
-    # The same profile as the tests have built them in.
-    ci/with-tools.sh cargo build --manifest-path native/Cargo.toml --locked -p lodestone-daemon
-    quic_programs
+    debug_programs
+    benchmarks/peers/build.sh
     mkdir -p "$folder"
     python3 benchmarks/quic.py "$folder" native/target/debug --quick
     python3 benchmarks/fairness.py "$folder" native/target/debug --quick
@@ -218,7 +235,7 @@ all)
     quic
     bridge
     ;;
-bridge | core | graph | kills | quic) "$wanted" ;;
+bridge | core | graph | kills | quic | fanout) "$wanted" ;;
 bridge-rings) bridge_rings "${@:2}" ;;
 bridge-results) claims bridge ;;
 bridge-quick)

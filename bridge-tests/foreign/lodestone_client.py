@@ -119,7 +119,7 @@ class Stream:
         return counter
 
     def subscribe(self, *listed, kind=Type.SUBSCRIBE):
-        """Sends a SUBSCRIBE, or an UNSUBSCRIBE; returns its counter."""
+        """Sends a SUBSCRIBE, a SUBSCRIBE_LATEST or an UNSUBSCRIBE; returns its counter."""
         counter = self._claim(kind, 0)
         self.write(wire.nodes(kind, self.client.session, counter, listed))
         return counter
@@ -238,7 +238,7 @@ class Stream:
         wanted = {
             Type.STATE: (Type.READ,),
             Type.PATH: (Type.ROUTE,),
-            Type.SUBSCRIBED: (Type.SUBSCRIBE, Type.UNSUBSCRIBE),
+            Type.SUBSCRIBED: (Type.SUBSCRIBE, Type.SUBSCRIBE_LATEST, Type.UNSUBSCRIBE),
         }[found.type]
         if self.sent.get(found.counter, (None,))[0] not in wanted or found.counter in self.answers:
             self._complain(f"{Type(found.type).name} {found.counter}: not asked for, or said twice")
@@ -274,7 +274,7 @@ class Updates:
                 self.client.violations.append(f"type {found.type:#x}, counter {found.counter} in the stream of updates")
                 return
             told = wire.update(found.body)
-            if (told.rollbacks, told.revision) < self._newest or told.reserved != 0:
+            if (told.rollbacks, told.revision) < self._newest or (self.client.version < wire.VERSION_LATEST and told.order != 0):
                 self.client.violations.append(f"{told} after {self._newest} (rollbacks, revision)")
             self._newest = (told.rollbacks, told.revision)
             self.log.append(told)
@@ -290,7 +290,10 @@ class Client(QuicConnectionProtocol):
         self.session = 0
         self.welcome = None
         self.streams = {}
-        self.updates = None  # in sessions of version 2
+        self.version = 0
+        self.updates = None  # from version 2 on
+        self.latest = []  # states that came as datagrams, from version 3 on, in the order of their arrival
+        self._latest_counter = -1
         self.datagrams = []  # frames that came as datagrams
         self.datagram_counter = 0
         self.announced = None  # (stream, status, text) of the server's CLOSE
@@ -313,6 +316,7 @@ class Client(QuicConnectionProtocol):
 
     async def greet(self, token=b"", version=wire.VERSION):
         """HELLO on the first stream, then waits for WELCOME, refusing or not."""
+        self.version = version
         if version >= wire.VERSION_SUBSCRIPTIONS:
             self.updates = Updates(self)
         self.first.hello(token, version)
@@ -418,6 +422,12 @@ class Client(QuicConnectionProtocol):
             self.violations.append(f"a datagram that is not exactly one frame: {data.hex()}")
             return
         self.check_header(found)
+        if found.type == Type.LATEST and self.version >= wire.VERSION_LATEST:
+            if found.counter <= self._latest_counter:
+                self.violations.append(f"LATEST {found.counter} after {self._latest_counter} on a path that keeps the order")
+            self._latest_counter = found.counter
+            self.latest.append(wire.update(found.body))
+            return
         if found.type not in (Type.ACK, Type.REJECT, Type.STATE):
             self.violations.append(f"a datagram of type {found.type:#x}")
         self.datagrams.append(found)

@@ -68,7 +68,7 @@ class WelcomeTest(ServedTest):
 
     async def test_another_version_is_refused_with_welcome_and_code_10(self):
         client = await self.connect()
-        welcome = await client.greet(version=3)
+        welcome = await client.greet(version=99)
         self.assertEqual(Status.VERSION_UNSUPPORTED, welcome.status)
         self.assertEqual(0, client.session)
         await self.assert_closed(client, Status.VERSION_UNSUPPORTED)

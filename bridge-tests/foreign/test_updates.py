@@ -1,4 +1,4 @@
-"""Subscriptions and updates: protocol version 2."""
+"""Subscriptions and updates: protocol version 2, and by datagram version 3."""
 
 import struct
 
@@ -8,10 +8,10 @@ from wire import Status, Type
 
 
 class UpdatesTest(ServedTest):
-    async def watcher(self):
+    async def watcher(self, version=wire.VERSION_SUBSCRIPTIONS):
         client = await self.connect()
-        welcome = await client.greet(version=wire.VERSION_SUBSCRIPTIONS)
-        self.assertEqual((Status.OK, 2), (welcome.status, welcome.version))
+        welcome = await client.greet(version=version)
+        self.assertEqual((Status.OK, version), (welcome.status, welcome.version))
         return client
 
     async def subscribed(self, client, *nodes, kind=Type.SUBSCRIBE):
@@ -71,4 +71,39 @@ class UpdatesTest(ServedTest):
     async def test_version_1_has_no_subscriptions(self):
         client = await self.session()
         client.first.write(wire.nodes(Type.SUBSCRIBE, client.session, 1, [1]))
+        await self.assert_closed(client, Status.MALFORMED)
+
+    async def test_datagrams_bring_the_newest_and_the_stream_what_rests(self):
+        node, still = self.nodes(3)[:2]
+        client, other = await self.watcher(wire.VERSION_LATEST), await self.session()
+        self.assertEqual(2, await self.subscribed(client, node, still, kind=Type.SUBSCRIBE_LATEST))
+        for version, payload in ((1, b"one"), (2, bytes(range(232))), (3, b"")):
+            await other.first.outcome(other.first.move(node, node + 1, payload=payload))
+            told = await client.until(
+                lambda: next((told for told in client.latest if (told.node, told.version) == (node, version)), None),
+                f"datagram of node {node}, version {version}",
+            )
+            _, slot = await other.first.read(node)
+            self.assertEqual(slot, told.slot)
+        orders = [told.order for told in client.latest if told.node == node]
+        self.assertEqual(sorted(set(orders)), orders)
+        rested = await self.told(client, node, 3)
+        self.assertEqual((orders[-1], told.slot), (rested.order, rested.slot))
+        await self.told(client, still, 0)
+        self.assertEqual(2, len([update for update in client.updates.log if update.node in (node, still)]), "each once")
+
+    async def test_the_other_way_is_taken_from_then_on(self):
+        node = self.nodes(2)[0]
+        client, other = await self.watcher(wire.VERSION_LATEST), await self.session()
+        self.assertEqual(1, await self.subscribed(client, node, kind=Type.SUBSCRIBE_LATEST))
+        await client.until(lambda: client.latest, "the first datagram")
+        self.assertEqual(1, await self.subscribed(client, node))
+        await other.first.outcome(other.first.move(node, node + 1))
+        await self.told(client, node, 1)
+        self.assertEqual([0], [told.version for told in client.latest])
+        self.assertEqual(0, await self.subscribed(client, node, kind=Type.UNSUBSCRIBE))
+
+    async def test_version_2_has_no_datagrams_of_updates(self):
+        client = await self.watcher()
+        client.first.write(wire.nodes(Type.SUBSCRIBE_LATEST, client.session, 1, [1]))
         await self.assert_closed(client, Status.MALFORMED)

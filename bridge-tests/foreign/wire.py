@@ -9,6 +9,7 @@ from typing import NamedTuple
 ALPN = "lodestone/1"
 VERSION = 1
 VERSION_SUBSCRIPTIONS = 2
+VERSION_LATEST = 3
 ACK_EACH = 1
 HEADER_BYTES = 16
 SLOT_BYTES = 256
@@ -37,6 +38,8 @@ class Type(enum.IntEnum):
     SUBSCRIBED = 0x31
     UNSUBSCRIBE = 0x32
     UPDATE = 0x38
+    LATEST = 0x39
+    SUBSCRIBE_LATEST = 0x3A
     CLOSE = 0x7E
 
 
@@ -101,13 +104,13 @@ class Slot(NamedTuple):
 
 
 class Update(NamedTuple):
-    """Body of UPDATE; slot holds 256 bytes, all zero where the node has none."""
+    """Body of UPDATE and LATEST; slot holds 256 bytes, all zero where the node has none."""
 
     revision: int
     rollbacks: int
     version: int
     node: int
-    reserved: int
+    order: int
     slot: bytes
 
 
@@ -186,7 +189,7 @@ def slot(data):
 
 
 def update(body):
-    """Takes the body of UPDATE apart."""
+    """Takes the body of UPDATE or LATEST apart."""
     return Update(*struct.unpack_from("<QQQII", body), body[32:].ljust(SLOT_BYTES, b"\0"))
 
 
@@ -205,6 +208,7 @@ SERVER_BODIES = {
     Type.STATE: range(8 + SLOT_BYTES, 8 + SLOT_BYTES + 1),
     Type.SUBSCRIBED: range(16, 17),
     Type.UPDATE: (32, *range(32 + PACKET_HEAD_BYTES, 32 + SLOT_BYTES + 1)),
+    Type.LATEST: (32, *range(32 + PACKET_HEAD_BYTES, 32 + SLOT_BYTES + 1)),
     Type.CLOSE: range(4, 4 + 1024 + 1),
 }
 

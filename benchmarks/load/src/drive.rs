@@ -209,12 +209,13 @@ pub(crate) fn run(transport: &mut impl Transport, options: &Options) -> Result<(
         if let Some(percent) = options.overload_percent {
             let rate = (rate * percent / 100).max(1);
             output.line(&overload::streams(&mut run, options, rate, in_flight)?)?;
-            if options.datagrams {
-                output.line(&overload::datagrams(&mut run, options, rate)?)?;
-            }
         }
     }
     for rate in &options.rates {
+        if options.datagrams {
+            output.line(&overload::datagrams(&mut run, options, *rate)?)?;
+            continue;
+        }
         let (line, p99) = open_loop(&mut run, options, *rate)?;
         output.line(&line)?;
         if p99 > Duration::from_millis(options.stop_above_ms) {

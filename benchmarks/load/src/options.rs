@@ -27,10 +27,10 @@ Usage: lodestone-quic-load --target HOST:PORT --certificate FILE [options]
 What is done with the connections, each for --measure-ms N (default 3000, after up to 300 ms that do not count)
   --rates N,N,…              open loop: moves due at a fixed schedule of this many a second; ends early once the p99 of a
                              rate is above --stop-above-ms N (default 60000)
+  --datagrams                the moves of --rates leave in datagrams, answered or not, while others try to connect
   --in-flight N              closed loop: so many moves of each connection are always under way
   --overload N               after --in-flight: moves at N percent of the rate that was found, 100..=1000, on streams, each
                              connection with at most --in-flight under way, each move counted from when it left
-  --datagrams                then the same in datagrams, each counted from when it was due, while others try to connect
   --handshakes N             nothing but this many handshakes to WELCOME, each closed at once
   --hold-ms N                before all this, hold the connections idle for so long (default 0)
 
@@ -185,9 +185,6 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
     }
     if options.overload_percent.is_some() && options.in_flight.is_none() {
         return Err("--overload needs --in-flight".into());
-    }
-    if options.datagrams && options.overload_percent.is_none() {
-        return Err("--datagrams needs --overload".into());
     }
     Ok(Wish::Run(Box::new(options)))
 }

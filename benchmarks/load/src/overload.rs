@@ -107,7 +107,7 @@ pub(crate) fn datagrams<T: Transport>(
         .iter_mut()
         .map(|session| session.give_up_datagrams());
     let report = Object::new()
-        .text("event", "overload_datagrams")
+        .text("event", "datagrams")
         .number("rate", rate)
         .number("measure_ns", measure.as_nanos() as u64)
         .number("sending_ns", flood.sending.as_nanos() as u64)

@@ -23,6 +23,13 @@ const (
 	Read    = 0x28
 	State   = 0x29
 	Close   = 0x7e
+
+	Subscribe       = 0x30
+	Subscribed      = 0x31
+	Unsubscribe     = 0x32
+	Update          = 0x38
+	Latest          = 0x39
+	SubscribeLatest = 0x3a
 )
 
 // Statuses that the tests meet.
@@ -44,6 +51,7 @@ const (
 
 const (
 	protocolVersion = 1
+	versionLatest   = 3
 	headerBytes     = 16
 	slotBytes       = 256
 	ackEach         = 1
@@ -130,6 +138,14 @@ func token(secret []byte, key, tenant uint32, expiresMs uint64, first, last uint
 	return mac.Sum(out)
 }
 
+func list(kind byte, session uint32, counter uint64, listed ...uint32) []byte {
+	var body []byte
+	for _, node := range listed {
+		body = le.AppendUint32(body, node)
+	}
+	return Frame{kind, 0, session, counter, body}.Bytes()
+}
+
 // lengths that the page allows a server's frame to have.
 func lengthAllowed(kind byte, length int) bool {
 	switch kind {
@@ -141,6 +157,10 @@ func lengthAllowed(kind byte, length int) bool {
 		return length >= 24 && length <= 24+4*8192 && length%4 == 0
 	case State:
 		return length == 8+slotBytes
+	case Subscribed:
+		return length == 16
+	case Update, Latest:
+		return length == 32 || length >= 32+24 && length <= 32+slotBytes
 	case Close:
 		return length >= 4 && length <= 4+1024
 	}

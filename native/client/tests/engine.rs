@@ -209,6 +209,38 @@ fn datagrams_are_answered_and_not_replayed() {
     });
 }
 
+/// Records of the engine's log that begin with these words.
+fn told(engine: &Engine, words: &str) -> usize {
+    let mut reader = engine.log().reader(0);
+    std::iter::from_fn(|| reader.poll()).filter(|view| view.message.starts_with(words)).count()
+}
+
+#[test]
+fn an_engine_that_falls_behind_says_so_once() {
+    on_engine("transport.channel_batches=1", async |engine| {
+        let session = connect(engine).await;
+        let (mut sender, mut receiver) = session.open_stream().await.unwrap();
+        let step = Move { source: 1, target: 2, edge_mask: 1, ..Move::default() };
+        while engine.counters().get(CounterId::ChannelFull) < 2 {
+            let last = (0..500).map(|_| sender.queue_move(&step).unwrap()).last().unwrap();
+            sender.flush().await.unwrap();
+            answers_until(&mut receiver, last).await;
+        }
+        assert_eq!(told(engine, "overloaded: the engine falls behind"), 1);
+    });
+}
+
+#[test]
+fn newcomers_that_have_to_wait_are_told_once() {
+    on_engine("transport.retry_handshakes=1", async |engine| {
+        while engine.counters().get(CounterId::ConnectionsRetried) < 2 {
+            let sessions = tokio::join!(connect(engine), connect(engine), connect(engine), connect(engine));
+            assert_eq!(sessions.0.welcome().nodes_max, 1_000);
+        }
+        assert_eq!(told(engine, "overloaded: who connects has to prove its address"), 1);
+    });
+}
+
 #[test]
 fn tokens_open_sessions_and_bound_their_nodes() {
     let secret: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -290,4 +322,23 @@ fn ring_map(nodes: u32) -> Map {
         unit_mm: 1_000,
         attribution: "made up".to_owned(),
     }
+}
+
+#[test]
+fn every_socket_serves_and_all_of_them_end_in_order() {
+    on_engine("transport.sockets=3", async |engine| {
+        let mut sessions = Vec::new();
+        for node in 0..24 {
+            let session = connect(engine).await;
+            let (mut sender, mut receiver) = session.open_stream().await.unwrap();
+            sender
+                .queue_move(&Move { source: node, target: node + 1, edge_mask: 0x1_0003, ..Move::default() })
+                .unwrap();
+            sender.flush().await.unwrap();
+            assert!(answers_until(&mut receiver, 0).await.is_empty());
+            sessions.push((session, sender, receiver));
+        }
+        assert_eq!(engine.counters().get(CounterId::MovesAccepted), 24);
+        assert_eq!(engine.counters().get(CounterId::SessionsLive), 24);
+    });
 }

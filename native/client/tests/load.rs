@@ -227,3 +227,32 @@ async fn a_grid_needs_no_map_and_the_histogram_holds_every_move() {
     let beyond = bench.run_without_map(&format!("--connections 1 --nodes 900-{NODES_MAX}")).await;
     assert!(stderr(&beyond).contains("beyond the server's last node, 999"), "{}", stderr(&beyond));
 }
+
+#[tokio::test]
+async fn sessions_are_told_of_nodes_both_ways() {
+    let config = "transport.listen=127.0.0.1:0\nruntime.shared_region=anonymous\narena.capacity=500\ngraph.nodes_max=1000\n\
+                  graph.edges_max=4000\nrollback.window_mib=4\narena.bump_mib=2\nruntime.worker_threads=1\nfanout.policy=";
+    let folder = tempfile::tempdir().unwrap();
+    for (policy, way) in [("all", ""), ("all", "--latest"), ("none", "")] {
+        let opening = format!("{config}{policy}");
+        let engine =
+            tokio::task::spawn_blocking(move || lodestone_runtime::Engine::open(&opening, 0).unwrap()).await.unwrap();
+        let certificate = folder.path().join("server.pem");
+        std::fs::write(&certificate, &engine.description().certificate_pem).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lodestone-load"));
+        command.arg("--target").arg(engine.description().address.to_string()).arg("--certificate").arg(&certificate);
+        let more = format!("--connections 4 --rate 400 --seconds 1 --nodes 0-99 --subscribe 100 {way}");
+        let output = command.args(more.split_whitespace()).kill_on_drop(true).output().await.unwrap();
+        if policy == "none" {
+            assert!(stderr(&output).contains("may not subscribe to node 0: FORBIDDEN"), "{}", stderr(&output));
+        } else {
+            assert!(output.status.success(), "{way}: {}", stderr(&output));
+            let done = stdout_lines(&output).pop().unwrap();
+            // Each of the four is told of each move, or of a newer one.
+            let known = number(&done, "updates") + number(&done, "updates_missed");
+            assert!(known > 800 && known <= 1_600, "{way}: {done}");
+            assert!(done.contains("\"delivery_us\":{\"p50\":"), "{done}");
+        }
+        tokio::task::spawn_blocking(move || engine.close()).await.unwrap();
+    }
+}

@@ -182,3 +182,23 @@ async fn nobody_listening_is_told_after_the_time_allowed() {
     let taken = client.local_address().unwrap();
     assert!(matches!(Client::bind(taken, &TrustAnchor::fingerprint([0; 32]), &options), Err(ClientError::Bind { .. })));
 }
+
+#[tokio::test]
+async fn a_server_that_knows_less_is_asked_for_what_it_knows() {
+    let options = ClientOptions { updates: true, ..ClientOptions::default() };
+    for (version_max, spoken) in [(4, Some(3)), (3, Some(3)), (2, Some(2)), (1, None)] {
+        let server = ScriptedServer::start(Script { version_max: Some(version_max), ..Script::default() });
+        let trust = TrustAnchor::pem(server.pem.as_bytes()).unwrap();
+        let opened = Client::connect_with(server.address, &trust, None, None, &options).await;
+        match spoken {
+            Some(version) => {
+                let mut session = opened.unwrap();
+                assert_eq!((session.version(), session.take_updates().is_some()), (version, true));
+            }
+            None => {
+                let refused = opened.unwrap_err();
+                assert!(matches!(refused, ClientError::Refused { status: Status::VERSION_UNSUPPORTED }), "{refused:?}");
+            }
+        }
+    }
+}

@@ -100,12 +100,17 @@ typedef struct LodestoneError {
 typedef struct LodestoneRequest {
   // The caller's name for it; its completion carries the same.
   uint64_t id;
-  // 0x10 MOVE, 0x18 RELEASE, 0x20 ROUTE, 0x28 READ.
+  // 0x10 MOVE, 0x18 RELEASE, 0x20 ROUTE, 0x28 READ, 0x30 SUBSCRIBE, 0x32 UNSUBSCRIBE, 0x3a SUBSCRIBE_LATEST.
   uint8_t kind;
+  // 0: by the stream. 1: a MOVE, RELEASE or READ by datagram, with an answer. 2: a MOVE or RELEASE by datagram, without; it has
+  // no completion.
+  uint8_t way;
+  // Nodes of the three kinds of subscriptions, at most 64.
+  uint8_t nodes;
   // 0.
-  uint8_t reserved[7];
+  uint8_t reserved[5];
   // Of a MOVE the packet of the wire contract; of a RELEASE and READ its first four bytes, the node; of a ROUTE its first
-  // eight, source and target.
+  // eight, source and target; of subscriptions the nodes.
   uint8_t packet[256];
 } LodestoneRequest;
 
@@ -113,11 +118,12 @@ typedef struct LodestoneRequest {
 typedef struct LodestoneCompletion {
   // The request's.
   uint64_t id;
-  // A revision that holds the move; that of the state or the graph for a READ or ROUTE.
+  // A revision that holds the move; that of the state or the graph for a READ or ROUTE; that of a subscription.
   uint64_t revision;
   // Of a ROUTE: sum of the weights; `UINT64_MAX` where there is no path.
   uint64_t distance;
-  // Of a ROUTE: nodes on the path, both ends included; 0 where there is none.
+  // Of a ROUTE: nodes on the path, both ends included; 0 where there is none. Of subscriptions: how many nodes the session is
+  // told of.
   uint64_t nodes_total;
   // Of a ROUTE: where its nodes begin among those that were written.
   uint32_t nodes_first;
@@ -137,6 +143,26 @@ typedef struct LodestoneCompletion {
   uint8_t slot[256];
 } LodestoneCompletion;
 
+// What is new of a node.
+typedef struct LodestoneNodeNews {
+  // Everything up to this revision that concerns the node is in the state.
+  uint64_t revision;
+  // Rollbacks before that revision.
+  uint64_t rollbacks;
+  // The node's version.
+  uint64_t version;
+  // States of the node that came since its last news were fetched, and that this one has replaced.
+  uint64_t missed;
+  // Connections made before the one that it came by.
+  uint64_t connection;
+  // The node.
+  uint32_t node;
+  // A `LodestoneStatus`: `OK` for a state; else why the node could not be subscribed to again on a new connection.
+  uint32_t status;
+  // The slot, all zero where the node has none.
+  uint8_t slot[256];
+} LodestoneNodeNews;
+
 // What a client is doing.
 typedef struct LodestoneClientInfo {
   // The revision of the last acknowledgement.
@@ -153,6 +179,10 @@ typedef struct LodestoneClientInfo {
   uint32_t in_flight;
   // 0 connected, 1 reconnecting, 2 ended.
   uint32_t state;
+  // A `LodestoneStatus`: why the last connection was lost; `OK` while none was.
+  uint32_t loss;
+  // 0.
+  uint32_t reserved;
 } LodestoneClientInfo;
 
 // What an open engine is.
@@ -347,7 +377,7 @@ uint64_t lodestone_abi_fingerprint(void);
 
 // Opens a session with an engine elsewhere and writes the client's number, never 0, to `client`. `settings` are UTF-8 lines
 // `key=value`: `address`, `trust_pem_hex` or `fingerprint`, `server_name`, `identity_pem_hex`, `identity_key_pem_hex`,
-// `token_hex`, `in_flight_max`, `sole_writer`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`,
+// `token_hex`, `in_flight_max`, `sole_writer`, `updates_max`, `datagram_timeout_ms`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`,
 // `keep_alive_ms`, `resumption`. Returns once the session is open; the client has a thread of its own.
 //
 // # Safety
@@ -382,6 +412,19 @@ int32_t lodestone_client_poll(uint64_t client,
                               uint32_t capacity,
                               uint32_t *nodes,
                               uint32_t nodes_capacity,
+                              uint64_t timeout_ms,
+                              uint32_t *count,
+                              struct LodestoneError *error);
+
+// Fetches news of nodes, at most `capacity`, each once, those first that wait longest, and waits up to `timeout_ms` for the
+// first. Several threads may fetch. When the client has ended and nothing is left, the status says why: `CLOSED` when it was
+// closed.
+//
+// # Safety
+// `out` points to room for `capacity` news, `count` to a number; `error` is null or points to a `LodestoneError`.
+int32_t lodestone_client_news(uint64_t client,
+                              struct LodestoneNodeNews *out,
+                              uint32_t capacity,
                               uint64_t timeout_ms,
                               uint32_t *count,
                               struct LodestoneError *error);

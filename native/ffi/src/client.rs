@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lodestone_client::{ClientError, EngineClient, FoundRoute, NodeState, Outcome, Reply, Request};
+use lodestone_client::{
+    ClientError, Delivery, EngineClient, FoundRoute, NodeNews, NodeState, Outcome, Reply, Request, Subscription,
+};
 
-use crate::client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneRequest};
+use crate::client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneNodeNews, LodestoneRequest};
 use crate::edge::{Failure, guard, inputs, output, outputs};
 use crate::handles::Table;
 use crate::types::{LodestoneError, LodestoneStatus};
@@ -16,6 +18,11 @@ const KIND_MOVE: u8 = 0x10;
 const KIND_RELEASE: u8 = 0x18;
 const KIND_ROUTE: u8 = 0x20;
 const KIND_READ: u8 = 0x28;
+const KIND_SUBSCRIBE: u8 = 0x30;
+const KIND_UNSUBSCRIBE: u8 = 0x32;
+const KIND_SUBSCRIBE_LATEST: u8 = 0x3a;
+const WAY_DATAGRAM: u8 = 1;
+const WAY_DATAGRAM_UNANSWERED: u8 = 2;
 const PACKET_HEAD_BYTES: usize = 24;
 /// Most requests in one call.
 const REQUESTS_MAX: u32 = 4_096;
@@ -79,7 +86,8 @@ fn status_of(error: &ClientError) -> u32 {
         ClientError::ClosedHere => LodestoneStatus::Closed,
         ClientError::InFlightFull { .. } => LodestoneStatus::Overloaded,
         ClientError::Protocol { .. } => LodestoneStatus::Malformed,
-        ClientError::TooLong { .. } => LodestoneStatus::InvalidArgument,
+        ClientError::TooLong { .. } | ClientError::NoUpdates => LodestoneStatus::InvalidArgument,
+        ClientError::Unanswered { .. } => LodestoneStatus::Timeout,
         _ => LodestoneStatus::ConnectionLost,
     };
     status as u32
@@ -92,7 +100,7 @@ fn find(client: u64) -> Result<Arc<OpenClient>> {
 
 /// Opens a session with an engine elsewhere and writes the client's number, never 0, to `client`. `settings` are UTF-8 lines
 /// `key=value`: `address`, `trust_pem_hex` or `fingerprint`, `server_name`, `identity_pem_hex`, `identity_key_pem_hex`,
-/// `token_hex`, `in_flight_max`, `sole_writer`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`,
+/// `token_hex`, `in_flight_max`, `sole_writer`, `updates_max`, `datagram_timeout_ms`, `reconnect_timeout_ms`, `connect_timeout_ms`, `idle_timeout_ms`,
 /// `keep_alive_ms`, `resumption`. Returns once the session is open; the client has a thread of its own.
 ///
 /// # Safety
@@ -161,20 +169,50 @@ pub unsafe extern "C" fn lodestone_client_submit(
 
 /// Sends one request; `false` when there is no place for it.
 fn submit(open: &OpenClient, cell: &LodestoneRequest) -> Result<bool> {
-    let request = request_of(cell)?;
+    let request = wrapped(request_of(cell)?, cell.way)?;
+    if cell.way == WAY_DATAGRAM_UNANSWERED {
+        return taken(open.client.try_submit(request, Box::new(|_| {})));
+    }
     let (queue, id, kind) = (Arc::clone(&open.queue), cell.id, cell.kind);
     let place = |taken| (taken < open.in_flight_max).then_some(taken + 1);
     if queue.unfetched.fetch_update(Ordering::Relaxed, Ordering::Relaxed, place).is_err() {
         return Ok(false);
     }
     let completion = Box::new(move |result| queue.put((id, kind, result)));
-    open.client.try_submit(request, completion).map(|()| true).or_else(|error| {
+    let submitted = open.client.try_submit(request, completion);
+    if submitted.is_err() {
         open.queue.unfetched.fetch_sub(1, Ordering::Relaxed);
-        match error {
-            ClientError::InFlightFull { .. } => Ok(false),
-            other => Err(other.into()),
+    }
+    taken(submitted)
+}
+
+fn taken(submitted: std::result::Result<(), ClientError>) -> Result<bool> {
+    match submitted {
+        Ok(()) => Ok(true),
+        Err(ClientError::InFlightFull { .. }) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn wrapped(request: Request, way: u8) -> Result<Request> {
+    match way {
+        0 => Ok(request),
+        WAY_DATAGRAM | WAY_DATAGRAM_UNANSWERED => {
+            Ok(Request::ByDatagram { request: Box::new(request), answered: way == WAY_DATAGRAM })
         }
-    })
+        other => {
+            let text = format_args!("way {other} of a request is unknown; see LodestoneRequest");
+            Err(Failure::new(LodestoneStatus::InvalidArgument, text))
+        }
+    }
+}
+
+fn nodes_of(cell: &LodestoneRequest) -> Result<Vec<u32>> {
+    let bytes = cell.packet.get(..4 * usize::from(cell.nodes)).ok_or_else(|| {
+        let text = format_args!("{} nodes; at most 64 fit", cell.nodes);
+        Failure::new(LodestoneStatus::InvalidArgument, text)
+    })?;
+    Ok(bytes.chunks_exact(4).map(|node| u32::from_le_bytes([node[0], node[1], node[2], node[3]])).collect())
 }
 
 fn request_of(cell: &LodestoneRequest) -> Result<Request> {
@@ -194,6 +232,9 @@ fn request_of(cell: &LodestoneRequest) -> Result<Request> {
         KIND_RELEASE => Ok(Request::Release { node: word(0) }),
         KIND_READ => Ok(Request::Read { node: word(0) }),
         KIND_ROUTE => Ok(Request::Route { source: word(0), target: word(4) }),
+        KIND_SUBSCRIBE => Ok(Request::Subscribe { nodes: nodes_of(cell)?, delivery: Delivery::Stream }),
+        KIND_SUBSCRIBE_LATEST => Ok(Request::Subscribe { nodes: nodes_of(cell)?, delivery: Delivery::Datagram }),
+        KIND_UNSUBSCRIBE => Ok(Request::Unsubscribe { nodes: nodes_of(cell)? }),
         other => {
             let text = format_args!("kind {other:#04x} of a request is unknown; see LodestoneRequest");
             Err(Failure::new(LodestoneStatus::InvalidArgument, text))
@@ -272,7 +313,10 @@ fn fetch(ended: &mut VecDeque<Ended>, out: &mut [LodestoneCompletion], nodes: &m
         match result {
             Ok(Reply::Decided(outcome)) => tell_outcome(cell, outcome),
             Ok(Reply::State(state)) => tell_state(cell, &state),
+            Ok(Reply::Subscription(subscription)) => tell_subscription(cell, subscription),
             Ok(Reply::Route(route)) => nodes_written += tell_route(cell, &route, nodes_written, nodes),
+            // Nobody subscribes through this edge, which has no call for it.
+            Ok(Reply::Subscription(_)) => cell.status = LodestoneStatus::Internal as u32,
             Err(error) => {
                 cell.status = status_of(&error);
                 if let ClientError::Rejected { node, .. } = error {
@@ -299,6 +343,16 @@ fn tell_state(cell: &mut LodestoneCompletion, state: &NodeState) {
     (cell.answered, cell.revision, cell.slot) = (1, state.revision, *state.slot().bytes());
 }
 
+fn tell_subscription(cell: &mut LodestoneCompletion, subscription: Subscription) {
+    cell.answered = 1;
+    match subscription {
+        Subscription::Told { revision, subscriptions } => {
+            (cell.revision, cell.nodes_total) = (revision, subscriptions.into());
+        }
+        Subscription::Refused { status, node } => (cell.status, cell.node) = (u32::from(status.code()), node),
+    }
+}
+
 /// How many nodes were written.
 fn tell_route(cell: &mut LodestoneCompletion, route: &FoundRoute, first: usize, nodes: &mut [u32]) -> usize {
     let room = nodes.get_mut(first..).unwrap_or_default();
@@ -309,6 +363,72 @@ fn tell_route(cell: &mut LodestoneCompletion, route: &FoundRoute, first: usize, 
     cell.nodes_total = u64::from(route.nodes_total);
     (cell.nodes_first, cell.nodes_listed) = (first as u32, listed as u32);
     listed
+}
+
+/// Fetches news of nodes, at most `capacity`, each once, those first that wait longest, and waits up to `timeout_ms` for the
+/// first. Several threads may fetch. When the client has ended and nothing is left, the status says why: `CLOSED` when it was
+/// closed.
+///
+/// # Safety
+/// `out` points to room for `capacity` news, `count` to a number; `error` is null or points to a `LodestoneError`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lodestone_client_news(
+    client: u64,
+    out: *mut LodestoneNodeNews,
+    capacity: u32,
+    timeout_ms: u64,
+    count: *mut u32,
+    error: *mut LodestoneError,
+) -> i32 {
+    let body = || {
+        // SAFETY: the caller promises room for `capacity` news of its own.
+        let out = unsafe { outputs(out, u64::from(capacity), "out") }?;
+        // SAFETY: the caller promises a number of its own.
+        let count = unsafe { output(count, "count") }?;
+        *count = 0;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let open = find(client)?;
+        if !open.client.takes_updates() {
+            return Err(ClientError::NoUpdates.into());
+        }
+        *count = fetch_news(&open.client, out);
+        if *count == 0 && timeout_ms > 0 && open.client.wait_update(Duration::from_millis(timeout_ms)) {
+            *count = fetch_news(&open.client, out);
+        }
+        match open.client.end_reason() {
+            Some(reason) if *count == 0 => Err(reason.into()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: the caller promises that `error` is null or its own.
+    unsafe { guard(error, body) }
+}
+
+/// How many were written; `out` has room for one at least.
+fn fetch_news(client: &EngineClient, out: &mut [LodestoneNodeNews]) -> u32 {
+    let room = out.len();
+    let mut written = 0;
+    client.take_updates(|news| {
+        tell_news(&mut out[written], news);
+        written += 1;
+        written < room
+    });
+    written as u32
+}
+
+fn tell_news(cell: &mut LodestoneNodeNews, news: &NodeNews) {
+    *cell = LodestoneNodeNews {
+        revision: news.revision,
+        rollbacks: news.rollbacks,
+        version: news.version,
+        missed: news.missed,
+        connection: news.connection,
+        node: news.node,
+        status: u32::from(news.status.code()),
+        slot: *news.slot().bytes(),
+    };
 }
 
 /// Writes what the client is doing.
@@ -334,6 +454,8 @@ pub unsafe extern "C" fn lodestone_client_describe(
             nodes_max: client.nodes_max(),
             in_flight: client.in_flight() as u32,
             state: client.state() as u32,
+            loss: client.last_loss().map_or(0, |error| status_of(&error)),
+            reserved: 0,
         };
         Ok(())
     };
@@ -448,12 +570,19 @@ mod tests {
         assert_eq!(unsafe { lodestone_client_close(77, 0, std::ptr::null_mut()) }, closed);
         // SAFETY: null is allowed.
         assert_eq!(unsafe { lodestone_client_free(77, std::ptr::null_mut()) }, 0);
-        let mut cell = LodestoneRequest { id: 1, kind: 0x11, reserved: [0; 7], packet: [0; 256] };
+        let mut cell = LodestoneRequest { id: 1, kind: 0x11, way: 0, nodes: 0, reserved: [0; 5], packet: [0; 256] };
         assert!(request_of(&cell).unwrap_err().text.contains("0x11"));
         (cell.kind, cell.packet[14]) = (KIND_MOVE, 233);
         assert!(request_of(&cell).unwrap_err().text.contains("233 bytes"));
         cell.packet[14..24].copy_from_slice(&[2, 0, 1, 0, 0, 0, 0, 0, 0, 0x80]);
         let Ok(Request::Move { version, payload, .. }) = request_of(&cell) else { panic!("no move") };
         assert_eq!((version, payload.len()), (0x8000_0000_0000_0001, 2));
+        assert!(wrapped(Request::Read { node: 1 }, 3).unwrap_err().text.contains("way 3"));
+        (cell.kind, cell.nodes) = (KIND_SUBSCRIBE_LATEST, 65);
+        assert!(request_of(&cell).unwrap_err().text.contains("65 nodes"));
+        cell.nodes = 1;
+        let subscribe = Request::Subscribe { nodes: vec![0], delivery: Delivery::Datagram };
+        (cell.packet[..4]).fill(0);
+        assert_eq!(request_of(&cell).unwrap(), subscribe);
     }
 }

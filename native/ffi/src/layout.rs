@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use crate::client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneRequest};
+use crate::client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneNodeNews, LodestoneRequest};
 use crate::edge::{guard, output};
 use crate::types::{
     LodestoneDescription, LodestoneError, LodestoneHash, LodestoneLayout, LodestoneLoad, LodestoneMove,
@@ -55,11 +55,14 @@ layouts! {
         from_revision, to_revision, records, nanoseconds, hash_low, hash_high, branch, edges, within_sla,
     }
     LodestoneHash { revision, hash_low, hash_high }
-    LodestoneRequest { id, kind, reserved, packet }
+    LodestoneRequest { id, kind, way, nodes, reserved, packet }
     LodestoneCompletion {
         id, revision, distance, nodes_total, nodes_first, nodes_listed, status, node, kind, answered, reserved, slot,
     }
-    LodestoneClientInfo { revision, reconnects, rollbacks, session, nodes_max, in_flight, state }
+    LodestoneNodeNews { revision, rollbacks, version, missed, connection, node, status, slot }
+    LodestoneClientInfo {
+        revision, reconnects, rollbacks, session, nodes_max, in_flight, state, loss, reserved,
+    }
     LodestoneSession {
         session, tenant, node_first, node_last, connected_unix_ms, frames, address_length, reserved, address,
     }
@@ -101,6 +104,6 @@ mod tests {
             assert_eq!(end, whole.bytes, "padding at the end of {}", String::from_utf8_lossy(&whole.name));
             structs += 1;
         }
-        assert_eq!(structs, 15);
+        assert_eq!(structs, 16);
     }
 }

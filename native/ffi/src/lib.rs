@@ -24,10 +24,11 @@ mod words;
 
 pub use abi::lodestone_abi_fingerprint;
 pub use client::{
-    lodestone_client_close, lodestone_client_describe, lodestone_client_free, lodestone_client_open,
-    lodestone_client_poll, lodestone_client_reason, lodestone_client_submit, lodestone_client_token,
+    lodestone_client_close, lodestone_client_describe, lodestone_client_free, lodestone_client_news,
+    lodestone_client_open, lodestone_client_poll, lodestone_client_reason, lodestone_client_submit,
+    lodestone_client_token,
 };
-pub use client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneRequest};
+pub use client_types::{LodestoneClientInfo, LodestoneCompletion, LodestoneNodeNews, LodestoneRequest};
 pub use engine::{lodestone_engine_close, lodestone_engine_describe, lodestone_engine_open};
 pub use graph::{lodestone_graph_load, lodestone_graph_put, lodestone_route_find};
 pub use layout::lodestone_layout_list;

@@ -41,6 +41,8 @@ pub const HEADER_HEARTBEAT: usize = 1280;
 pub const HEADER_BELL: usize = 1536;
 /// Header: u32 who has to have a barrier of its own before it looks at that word, see [`crate::rings::ORDER_ALL`].
 pub const HEADER_ORDER: usize = 1540;
+/// Header: u64 namespace of the engine's process number, 0 where the system does not tell.
+pub const HEADER_NAMESPACE: usize = 1544;
 /// Header: u32 bytes of the poison text, then the text (UTF-8).
 pub const HEADER_POISON: usize = 2048;
 /// Most bytes of the poison text.
@@ -168,7 +170,8 @@ pub fn sections(
 
 const _: () = assert!(HEADER_SECTIONS + SECTIONS_MAX * SECTION_ENTRY_BYTES <= HEADER_COMMIT);
 const _: () = assert!(HEADER_COMMIT + 10 * 8 <= HEADER_HEARTBEAT);
-const _: () = assert!(HEADER_HEARTBEAT + 128 <= HEADER_BELL && HEADER_BELL + 128 <= HEADER_POISON);
+const _: () = assert!(HEADER_HEARTBEAT + 128 <= HEADER_BELL && HEADER_NAMESPACE + 8 <= HEADER_BELL + 128);
+const _: () = assert!(HEADER_ORDER + 4 <= HEADER_NAMESPACE && HEADER_BELL + 128 <= HEADER_POISON);
 const _: () = assert!(HEADER_POISON + 4 + POISON_TEXT_MAX <= HEADER_BYTES);
 const _: () = assert!(8 + 16 + EVENT_BODY_BYTES == EVENT_BYTES);
 

@@ -14,15 +14,15 @@ use crate::events::EventRing;
 use crate::header::{EngineState, Header};
 use crate::histogram::Histograms;
 use crate::layout::{
-    HEADER_ABI_FINGERPRINT, HEADER_BELL, HEADER_BYTES, HEADER_GENERATION, HEADER_MAGIC, HEADER_REGION_BYTES,
-    HEADER_SECTION_COUNT, HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION, REGION_MAGIC,
-    SECTION_ENTRY_BYTES, SECTIONS, Section, sections,
+    HEADER_ABI_FINGERPRINT, HEADER_BELL, HEADER_BYTES, HEADER_GENERATION, HEADER_MAGIC, HEADER_NAMESPACE,
+    HEADER_REGION_BYTES, HEADER_SECTION_COUNT, HEADER_SECTIONS, HEADER_START_UNIX_MS, HEADER_VERSION, LAYOUT_VERSION,
+    REGION_MAGIC, SECTION_ENTRY_BYTES, SECTIONS, Section, sections,
 };
 use crate::log::LogRing;
 use crate::mapping::Mapping;
 use crate::nodes::{NodeReader, NodeTable};
 use crate::rings::bridge::BridgeWords;
-use crate::rings::{Bridge, BridgeEnd, BridgeSizes};
+use crate::rings::{Bridge, BridgeEnd, BridgeSizes, ProcessIdentity};
 use crate::slots::SlotWords;
 use crate::watched::{WatchReader, WatchTable};
 
@@ -176,6 +176,7 @@ impl Region {
         header.store(HEADER_VERSION, (HEADER_BYTES as u64) << 32 | u64::from(LAYOUT_VERSION));
         header.store(HEADER_ABI_FINGERPRINT, options.abi_fingerprint);
         header.store(HEADER_START_UNIX_MS, options.start_unix_ms);
+        header.store(HEADER_NAMESPACE, ProcessIdentity::own().map_or(0, |own| own.namespace));
         header.store(HEADER_REGION_BYTES, self.mapping.bytes() as u64);
         header.store(HEADER_SECTION_COUNT, self.sections.len() as u64);
         for (index, section) in self.sections.iter().enumerate() {
@@ -249,7 +250,18 @@ impl Region {
         let producer_halves = self.mapping.halves(self.sections[6].offset, producers.len() * 2);
         let [bell, order] = self.mapping.halves(HEADER_BELL, 2) else { unreachable!("two halves were asked for") };
         let lane_item_bytes = self.sections[7].item_bytes;
-        Bridge::new(&BridgeWords { producers, producer_halves, lanes, lane_item_bytes, ring, replies, bell, order })
+        let namespace = self.mapping.words(HEADER_NAMESPACE, 1)[0].load(Ordering::Relaxed);
+        Bridge::new(&BridgeWords {
+            producers,
+            producer_halves,
+            lanes,
+            lane_item_bytes,
+            ring,
+            replies,
+            bell,
+            order,
+            namespace,
+        })
     }
 
     /// The log ring.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use lodestone_core::pathfinder::{Pathfinder, PathfinderConfig, Route, WatchConfig};
 use lodestone_core::{RollbackReport, State, StateConfig};
 use lodestone_memory::header::{EngineState, Header};
-use lodestone_memory::log::LogRing;
+use lodestone_memory::log::{LogLimit, LogRing};
 use lodestone_memory::rings::Bridge;
 use lodestone_memory::watched::WatchReader;
 use lodestone_memory::{CounterId, Counters, PagePool, Region, RegionOptions, Status};
@@ -80,6 +80,7 @@ pub struct Engine {
     watches: WatchReader,
     bridge: Bridge,
     logs: Logs,
+    failed_loads: LogLimit,
     edges_max: u32,
     rollback_sla: Duration,
     control: mpsc::Sender<Control>,
@@ -161,6 +162,7 @@ impl Engine {
             watches,
             bridge,
             logs: logs.clone(),
+            failed_loads: LogLimit::default(),
             edges_max: config.edges_max,
             rollback_sla: Duration::from_millis(config.rollback_sla_ms),
             control,
@@ -190,6 +192,11 @@ impl Engine {
     /// waited for at close, for half a second at most.
     pub fn log(&self) -> LogRing {
         self.logs.ring()
+    }
+
+    /// How often loads that failed may be told.
+    pub(crate) fn failed_loads(&self) -> &LogLimit {
+        &self.failed_loads
     }
 
     pub(crate) fn logs(&self) -> &Logs {

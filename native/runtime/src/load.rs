@@ -14,6 +14,7 @@ use lodestone_core::pathfinder::NODES_MAX;
 use lodestone_core::{EdgeChange, PUT_ARCS_MAX, PutError};
 use lodestone_memory::CounterId;
 
+use crate::clock::now_unix_ms;
 use crate::config::GRAPH_EDGES_MAX;
 use crate::control::{Control, PutAnswer};
 use crate::engine::Engine;
@@ -97,9 +98,11 @@ impl Engine {
     /// ([`EngineError::MapFile`]), or more arcs than `graph.edges_max` ([`EngineError::GraphFull`], which says what would
     /// do; an arc that stands twice in a list counts twice here). Nothing is changed.
     pub fn begin_file_load(&self, path: &Path) -> Result<BulkLoad, EngineError> {
-        let source = Source::open(path, self.description().nodes_max)?;
-        let total = source.total();
-        self.begin(source, total)
+        let begun = Source::open(path, self.description().nodes_max).and_then(|source| {
+            let total = source.total();
+            self.begin(source, total)
+        });
+        begun.inspect_err(|error| self.tell_failed_load(0, error))
     }
 
     /// Begins a load of arcs that [`BulkLoad::add`] will hand over, `arcs_total` of them where that is known.
@@ -107,7 +110,17 @@ impl Engine {
     /// # Errors
     /// [`EngineError::GraphFull`]: more than `graph.edges_max` in all.
     pub fn begin_load(&self, arcs_total: Option<u64>) -> Result<BulkLoad, EngineError> {
-        self.begin(Source::Given, arcs_total)
+        self.begin(Source::Given, arcs_total).inspect_err(|error| self.tell_failed_load(0, error))
+    }
+
+    /// An engine that is closed or has failed has said so itself.
+    fn tell_failed_load(&self, arcs_set: u64, error: &EngineError) {
+        if self.check_open().is_err() || matches!(error, EngineError::Closed | EngineError::Poisoned(_)) {
+            return;
+        }
+        if let Some(held_back) = self.failed_loads().pass(now_unix_ms()) {
+            self.logs().within(|| tracing::warn!(arcs_set, held_back, "a load failed: {error}"));
+        }
     }
 
     fn begin(&self, source: Source, total: Option<u64>) -> Result<BulkLoad, EngineError> {
@@ -141,7 +154,7 @@ impl BulkLoad {
     /// As [`BulkLoad::add`]; also [`EngineError::Io`] when the file cannot be read any further. Arcs before are set.
     pub fn step(&mut self, engine: &Engine, time: Duration) -> Result<LoadProgress, EngineError> {
         let begun = Instant::now();
-        self.guarded(|load| {
+        self.guarded(engine, |load| {
             loop {
                 let before = load.filling.len();
                 load.source.read(&mut load.filling, PUT_ARCS_MAX)?;
@@ -169,7 +182,7 @@ impl BulkLoad {
         if !numbers.len().is_multiple_of(3) {
             return Err(EngineError::InvalidArgument("arcs are three numbers each: source, target, mask".to_owned()));
         }
-        self.guarded(|load| {
+        self.guarded(engine, |load| {
             let mut rest = numbers;
             while !rest.is_empty() {
                 let before = load.filling.len();
@@ -191,7 +204,7 @@ impl BulkLoad {
     /// # Errors
     /// As [`BulkLoad::add`].
     pub fn finish(mut self, engine: &Engine) -> Result<LoadReport, EngineError> {
-        self.guarded(|load| {
+        self.guarded(engine, |load| {
             load.settle(engine)?;
             if load.report.arcs == 0 {
                 // Nothing was sent; an empty part asks for the edges there are.
@@ -212,11 +225,18 @@ impl BulkLoad {
     }
 
     /// Runs a call unless the load is over, and ends it with the call's error.
-    fn guarded<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T, EngineError>) -> Result<T, EngineError> {
+    fn guarded<T>(
+        &mut self,
+        engine: &Engine,
+        call: impl FnOnce(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         if let Some(error) = &self.ended {
             return Err(error.clone());
         }
-        call(self).inspect_err(|error| self.ended = Some(error.clone()))
+        call(self).inspect_err(|error| {
+            engine.tell_failed_load(self.report.arcs, error);
+            self.ended = Some(error.clone());
+        })
     }
 
     /// Looks at the arcs put into `filling` behind the first `before`. At a bad one those before it are set first.

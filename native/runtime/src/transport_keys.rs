@@ -29,6 +29,7 @@ pub(crate) fn transport_limits(lines: &mut Lines) -> Result<TransportConfig, Eng
         session_streams_per_second: lines.number("transport.session_streams_per_second", 1_000, 0..=1_000_000)?,
         stream_credit: lines.choice("transport.stream_credit", "at_welcome", &credits)?,
         migration: lines.choice("transport.migration", "true", &flags)?,
+        receive_buffer_bytes: lines.number("transport.receive_buffer_kib", 4_096_usize, 64..=65_536)? << 10,
         ..TransportConfig::default()
     })
 }
@@ -69,7 +70,8 @@ mod tests {
              transport.session_moves_per_second=6\ntransport.session_kib_per_second=5\n\
              transport.session_streams_per_second=4\ntransport.stream_credit=on_use\ntransport.migration=false\n\
              transport.server_id=eu-1.example:4433\n\
-             transport.revocations_file=/a/revoked";
+             transport.revocations_file=/a/revoked\n\
+             transport.receive_buffer_kib=64";
         let limits = Config::parse(text).unwrap().transport;
         assert_eq!((limits.idle_timeout_ms, limits.handshake_timeout_ms), (5000, 700));
         assert_eq!((limits.retry_handshakes, limits.handshakes_max), (0, 9));
@@ -78,7 +80,7 @@ mod tests {
         assert_eq!((limits.session_streams_per_second, limits.server_id.as_str()), (4, "eu-1.example:4433"));
         assert_eq!(limits.revocations_file.as_deref(), Some(Path::new("/a/revoked")));
         assert_eq!((limits.limit_loopback, limits.migration), (true, false));
-        assert_eq!(limits.stream_credit, StreamCredit::OnUse);
+        assert_eq!((limits.stream_credit, limits.receive_buffer_bytes), (StreamCredit::OnUse, 65_536));
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub(crate) struct Writer {
 pub(crate) struct Watch {
     slots_exhausted_told: bool,
     fragmented_told: bool,
+    graph_full_told: bool,
+    /// Moves that found no room in the graph since the last look.
+    graph_full: u64,
     looked_unix_ms: u64,
     rollbacks: LogLimit,
     stopping: bool,
@@ -346,6 +349,15 @@ impl Writer {
             }
             _ => self.watch.slots_exhausted_told &= released == 0,
         }
+        self.watch.graph_full += outcomes.iter().filter(|outcome| outcome.status == Status::GraphFull).count() as u64;
+        if self.watch.graph_full > 0 && !self.watch.graph_full_told {
+            self.watch.graph_full_told = true;
+            let edges = self.state.to_commit().edges;
+            tracing::warn!(
+                edges,
+                "the graph has no room for another edge; told once until none is refused for a while"
+            );
+        }
     }
 
     /// Hands out what became of the records from `place` on; returns the place behind them.
@@ -535,6 +547,7 @@ impl Writer {
             self.event(Event::Fragmented { holes });
         }
         self.watch.fragmented_told = fragmented;
+        self.watch.graph_full_told &= std::mem::take(&mut self.watch.graph_full) > 0;
     }
 }
 

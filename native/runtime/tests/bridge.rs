@@ -19,7 +19,7 @@ const HASH: u8 = 0x41;
 const REVISION_BEFORE: u8 = 0x42;
 const WATCH: u8 = 0x43;
 const UNWATCH: u8 = 0x44;
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_secs(180);
 
 fn register(engine: &Engine, lane: bool) -> Producer {
     let process = ProcessIdentity::own().unwrap();

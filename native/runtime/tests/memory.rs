@@ -12,7 +12,7 @@ const CONFIG: &str = "transport.listen=127.0.0.1:0\narena.capacity=20000\ngraph.
 const GROWTH_BYTES_MAX: u64 = 32 << 20;
 
 /// No thread takes this long to end.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_secs(180);
 
 fn status_bytes(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

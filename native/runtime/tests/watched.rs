@@ -10,7 +10,7 @@ use lodestone_runtime::{Engine, EngineError, ROUTES_MAX, Status};
 use support::{PLACES, counter, open, submit, two_chains};
 
 /// So long a test waits for what must come; it never decides whether a test passes unless that does not come at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn head(engine: &Engine, id: u64) -> WatchHead {
     loop {

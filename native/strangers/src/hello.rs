@@ -36,7 +36,7 @@ fn by_the_page(bytes: &[u8]) -> Result<Option<Vec<u8>>, Status> {
     if bytes.len() < end {
         return Ok(None);
     }
-    if !(1..=2).contains(&number(HEADER_BYTES)) {
+    if !(1..=3).contains(&number(HEADER_BYTES)) {
         return Err(Status::VersionUnsupported);
     }
     let token = &bytes[HEADER_BYTES + 4..];

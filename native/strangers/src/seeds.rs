@@ -114,6 +114,14 @@ fn frames(all: &mut Vec<Seed>) {
             "every-kind",
             [move_frame(5, 8), frame(0x18, 0, 6, &pair), frame(0x20, 0, 7, &pair), frame(0x28, 1, 8, &pair)].concat(),
         ),
+        (
+            "subscriptions",
+            [frame(0x30, 0, 0, &pair), frame(0x3a, 0, 1, &pair), frame(0x32, 1, 2, &pair[..4]), frame(0x32, 0, 3, &[])]
+                .concat(),
+        ),
+        ("longest-list", [frame(0x3a, 0, 9, &[1; 256]), frame(0x30, 0, 10, &[2; 256])].concat()),
+        ("list-of-none", [frame(0x32, 0, 0, &[]), frame(0x3a, 0, 1, &[])].concat()),
+        ("updates", [frame(0x39, 0, 0, &[0; 32]), frame(0x38, 0, 0, &[0; 32])].concat()),
         ("close", [frame(0x28, 0, 0, &pair), move_frame(1, 1), long_close].concat()),
         ("gap", [move_frame(0, 3), move_frame(2, 3)].concat()),
         ("server-only", frame(0x11, 0, 0, &pair)),
@@ -159,6 +167,8 @@ fn hellos(all: &mut Vec<Seed>) {
         ("token", hello(1, &signed(&keys()[0], &[7; 32]))),
         ("longest", hello(1, &[3; 1_024])),
         ("version", hello(2, &[])),
+        ("version-latest", hello(3, &[])),
+        ("version-unknown", hello(4, &[])),
         ("more", [whole.as_slice(), &[1]].concat()),
         ("half", whole[..17].to_vec()),
         ("length", [&whole[..18], &[9, 0]].concat()),

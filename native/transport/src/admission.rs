@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::connection;
 use crate::dock::Noted;
 use crate::limits::{Addresses, OverLimit};
+use crate::overload::{newcomers_enter, newcomers_wait};
 use crate::plane::Plane;
 use crate::quic::{Acceptor, Attempt, Connection, Turns, Verdict};
 use crate::session::now_unix_ms;
@@ -153,10 +154,11 @@ impl Acceptor for Doorkeeper {
     type Ticket = Ticket;
 
     fn judge(&mut self, attempt: Attempt) -> Verdict<Place, Ticket> {
-        let counters = self.plane.counters;
-        let under_way = self.plane.handshakes.load(Ordering::Relaxed);
+        let plane = Arc::clone(&self.plane);
+        let under_way = plane.handshakes.load(Ordering::Relaxed);
         let shed = || {
-            counters.add(CounterId::ConnectionsShed, 1);
+            newcomers_wait(&plane.told.newcomers, under_way);
+            plane.counters.add(CounterId::ConnectionsShed, 1);
             Verdict::Ignore
         };
         if under_way >= self.handshakes_max {
@@ -164,12 +166,17 @@ impl Acceptor for Doorkeeper {
         }
         // Before the few handshakes that begin under overload are counted, or forged addresses would use them up.
         if !attempt.proven && (attempt.overloaded || under_way >= self.retry_handshakes) {
-            counters.add(CounterId::ConnectionsRetried, 1);
+            // With a threshold of none it is what was asked for.
+            if attempt.overloaded || self.retry_handshakes > 0 {
+                newcomers_wait(&plane.told.newcomers, under_way);
+            }
+            plane.counters.add(CounterId::ConnectionsRetried, 1);
             return Verdict::Retry;
         }
         if attempt.overloaded && !self.may_begin_though_overloaded() {
             return shed();
         }
+        newcomers_enter(&plane.told.newcomers);
         self.enter(attempt.address)
     }
 

@@ -10,7 +10,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 fn answers_with(buffer_bytes: usize, routes: usize) -> Arc<StreamAnswers> {
     let counters = Counters::detached();
-    let pages = Arc::new(Pages::new(PagePool::new(1, false).unwrap(), counters));
+    let pages = Arc::new(Pages::new(PagePool::new(1, false).unwrap(), counters, Arc::default()));
     let dock = Arc::new(Dock::new(Hub::default(), mpsc::channel(1).0, pages, counters));
     let routes = Arc::new(Semaphore::new(routes));
     StreamAnswers::new(5, AnswerLimits { buffer_bytes, routes, rollbacks: Arc::default(), dock }, Vec::new())

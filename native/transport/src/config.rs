@@ -143,6 +143,9 @@ pub struct TransportConfig {
     pub stream_credit: StreamCredit,
     /// A client may go on from another address.
     pub migration: bool,
+    /// Asked of the system for packets that the server has not read yet, 64 KiB to 64 MiB; it may grant less. Beyond, packets are
+    /// lost before anybody looks at them: under overload this is what the oldest of them has waited.
+    pub receive_buffer_bytes: usize,
     /// What sessions are told changes from; `None`: clients of protocol version 2 are refused.
     pub fanout: Option<Fanout>,
 }
@@ -176,6 +179,7 @@ impl Default for TransportConfig {
             session_streams_per_second: 1_000,
             stream_credit: StreamCredit::AtWelcome,
             migration: true,
+            receive_buffer_bytes: 4 << 20,
             fanout: None,
         }
     }
@@ -193,6 +197,7 @@ impl TransportConfig {
         in_range("connections_max", self.connections_max.into(), 1, 1_000_000)?;
         in_range("handshake_timeout_ms", self.handshake_timeout_ms, 1, 600_000)?;
         in_range("handshakes_max", self.handshakes_max.into(), 1, 1_000_000)?;
+        in_range("receive_buffer_bytes", self.receive_buffer_bytes as u64, 64 << 10, 64 << 20)?;
         in_range("server_id", self.server_id.len() as u64, 0, SERVER_ID_BYTES_MAX)?;
         in_range("nodes_max", self.nodes_max.into(), 1, u32::MAX.into())?;
         self.auth.check()
@@ -254,6 +259,7 @@ mod tests {
             TransportConfig { routes_in_flight_max: 0, ..TransportConfig::default() },
             TransportConfig { connections_max: 0, ..TransportConfig::default() },
             TransportConfig { nodes_max: 0, ..TransportConfig::default() },
+            TransportConfig { receive_buffer_bytes: 1024, ..TransportConfig::default() },
             TransportConfig { server_id: "x".repeat(65), ..TransportConfig::default() },
         ];
         for config in broken {

@@ -12,6 +12,7 @@ use crate::frame::{
     FRAME_BYTES_MAX, Fault, Frame, FrameKind, HEADER_BYTES, put_ack, put_reject, put_state, u16_at, u32_at,
 };
 use crate::ingress::{FRAMES_PER_TURN, record_head};
+use crate::overload::falls_behind;
 use crate::quic::Connection;
 use crate::session::Session;
 use crate::sink::{AnswerSink, Batch, Decision, PathAnswer};
@@ -220,6 +221,7 @@ impl DatagramIngress {
         let batch = Batch::of_one(page, sink);
         if let Err(refused) = self.session.plane.ingress.try_send(batch) {
             self.session.plane.counters.add(CounterId::ChannelFull, 1);
+            falls_behind(&self.session.plane.told.backlog);
             let page = refused.into_inner().page;
             for index in 0..page.len() {
                 let record = page.record(index);

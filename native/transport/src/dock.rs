@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::answers::StreamAnswers;
 use crate::datagram::DatagramAnswers;
 use crate::fanout::Outbox;
+use crate::overload::{falls_behind, keeps_up};
 use crate::pages::Pages;
 use crate::quic::{Hub, Turns};
 use crate::sink::{AnswerSink, Batch, Run};
@@ -147,6 +148,7 @@ impl Dock {
     fn send(self: &Arc<Dock>, stage: &mut Stage) -> bool {
         match self.ingress.try_reserve() {
             Ok(place) => {
+                keeps_up(self.pages.backlog());
                 if let Some(batch) = stage.take() {
                     place.send(batch);
                 }
@@ -156,6 +158,7 @@ impl Dock {
                 if !stage.waiting {
                     stage.waiting = true;
                     self.counters.add(CounterId::ChannelFull, 1);
+                    falls_behind(self.pages.backlog());
                     tokio::spawn(Arc::clone(self).send_later());
                 }
                 false
@@ -182,7 +185,7 @@ impl Dock {
 
     /// Counts what was noted.
     fn settle(&self, stage: &mut Stage) {
-        if stage.bytes > 0 {
+        if stage.frames > 0 || stage.bytes > 0 {
             self.counters.add(CounterId::FramesReceived, std::mem::take(&mut stage.frames));
             self.counters.add(CounterId::BytesReceived, std::mem::take(&mut stage.bytes));
         }

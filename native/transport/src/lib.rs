@@ -47,6 +47,7 @@ mod frame;
 mod hello;
 mod ingress;
 mod limits;
+mod overload;
 mod pages;
 mod plane;
 mod quic;

@@ -5,20 +5,28 @@ use std::sync::Arc;
 use lodestone_memory::{CounterId, Counters, Page, PagePool};
 use tokio::sync::Notify;
 
+use crate::overload::{Overload, falls_behind};
+
 /// The page pool and the tasks that wait for a page.
 pub(crate) struct Pages {
     pool: PagePool,
     returned: Arc<Notify>,
     counters: Counters,
+    backlog: Arc<Overload>,
 }
 
 impl Pages {
     /// Hooks itself to the pool, so that each page that comes back wakes one waiting task, the longest waiting first.
-    pub(crate) fn new(pool: PagePool, counters: Counters) -> Pages {
+    pub(crate) fn new(pool: PagePool, counters: Counters, backlog: Arc<Overload>) -> Pages {
         let returned = Arc::new(Notify::new());
         let hook = Arc::clone(&returned);
         pool.on_return(Arc::new(move || hook.notify_one()));
-        Pages { pool, returned, counters }
+        Pages { pool, returned, counters, backlog }
+    }
+
+    /// Where it is told that the engine falls behind.
+    pub(crate) fn backlog(&self) -> &Overload {
+        &self.backlog
     }
 
     /// A page, or `None` while all are under way.
@@ -26,6 +34,7 @@ impl Pages {
         let page = self.pool.try_take();
         if page.is_none() {
             self.counters.add(CounterId::PagesExhausted, 1);
+            falls_behind(&self.backlog);
         }
         page
     }
@@ -54,7 +63,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_tasks_all_get_a_page_in_the_end() {
         let counters = Counters::detached();
-        let pages = Arc::new(Pages::new(PagePool::new(1, false).unwrap(), counters));
+        let pages = Arc::new(Pages::new(PagePool::new(1, false).unwrap(), counters, Arc::default()));
         let held = pages.take().await;
         assert!(pages.try_take().is_none());
         let waiting: Vec<_> = (0..20)

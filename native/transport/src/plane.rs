@@ -14,6 +14,7 @@ use crate::config::StreamCredit;
 use crate::dock::Dock;
 use crate::fanout::Fanout;
 use crate::limits::SessionLimits;
+use crate::overload::Overload;
 use crate::pages::Pages;
 use crate::quic::Hub;
 use crate::session::Sessions;
@@ -25,7 +26,7 @@ pub(crate) type RevisionSource = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// Takes what happens to sessions.
 pub(crate) type EventSink = Arc<dyn Fn(SessionEvent) + Send + Sync>;
 
-/// How often what clients cause may be told, a limit each.
+/// How often what clients cause may be told, a limit each; and what is told when it begins and ends.
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) handshakes: LogLimit,
@@ -33,6 +34,10 @@ pub(crate) struct Told {
     pub(crate) turned_away: LogLimit,
     pub(crate) faults: LogLimit,
     pub(crate) slow: LogLimit,
+    /// Attempts to connect that had to wait.
+    pub(crate) newcomers: Overload,
+    /// The engine falls behind.
+    pub(crate) backlog: Arc<Overload>,
 }
 
 /// Settings and handles shared by all connections of one loop. What is behind an `Arc` is shared by the whole server, so

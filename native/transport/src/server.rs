@@ -20,7 +20,7 @@ use crate::error::TransportError;
 use crate::fanout::Outbox;
 use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
-use crate::plane::{EventSink, Plane, RevisionSource};
+use crate::plane::{EventSink, Plane, RevisionSource, Told};
 use crate::quic::{Congestion, Endpoint, Hub, Seat};
 use crate::revocations::{RevocationsFile, RevokeError};
 use crate::server_keys::{ServerId, ServerKeys};
@@ -98,8 +98,9 @@ impl Server {
         let identity = Identity::load(&config.certificate, &config.client_certificates, config.listen.ip(), counters)?;
         let revocations = config.revocations_file.as_deref();
         let revocations = revocations.map(|path| RevocationsFile::open(path, now_unix_ms())).transpose()?;
-        let (sockets, address) = sockets::open(config.listen, loops.len())?;
-        let pages = Arc::new(Pages::new(pages, counters));
+        let (sockets, address) = sockets::open(config.listen, loops.len(), config.receive_buffer_bytes)?;
+        let told = Arc::<Told>::default();
+        let pages = Arc::new(Pages::new(pages, counters, Arc::clone(&told.backlog)));
         let hubs: Vec<Hub> = sockets.iter().map(|_| Hub::default()).collect();
         let dock = Arc::new(Dock::new(hubs[0].clone(), ingress.clone(), Arc::clone(&pages), counters));
         let plane = Plane {
@@ -130,7 +131,7 @@ impl Server {
             events,
             fanout: config.fanout.clone(),
             sessions: Arc::new(Sessions::new(config.connections_max, revocations)),
-            told: Arc::default(),
+            told,
             places: Arc::new(Semaphore::new(config.connections_max as usize)),
             running: Arc::new(Semaphore::new(config.connections_max as usize)),
             stopping: watch::Sender::new(false),

@@ -17,24 +17,29 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::TransportError;
 
-/// Asked of the system for each direction of each socket, so that a burst survives until the loop comes; it may grant less.
-const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Asked of the system for what each socket is to send; it may grant less.
+const SEND_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Binds `count` sockets to one address, or a single one where the system cannot tell them apart as it takes. Returns them
-/// in the order of their numbers, with the address they have.
+/// in the order of their numbers, with the address they have. Each is to hold so many bytes of packets that nobody has read
+/// yet; the system may grant less.
 ///
 /// The first one is bound alone, so that a port which another process holds, or another engine of this one, is refused
 /// whatever options that one has. Only then may others share it: those below, and what this very user binds with the
 /// same option in mind, for the system lets in nobody else.
-pub(crate) fn open(address: SocketAddr, count: usize) -> Result<(Vec<UdpSocket>, SocketAddr), TransportError> {
+pub(crate) fn open(
+    address: SocketAddr,
+    count: usize,
+    receive_bytes: usize,
+) -> Result<(Vec<UdpSocket>, SocketAddr), TransportError> {
     let failed = |source| TransportError::Bind { address, source };
-    let first = open_one(address)?;
+    let first = open_one(address, receive_bytes)?;
     first.bind(&address.into()).map_err(failed)?;
     let first_std = UdpSocket::from(first.try_clone().map_err(failed)?);
     let bound = first_std.local_addr().map_err(failed)?;
     let mut sockets = vec![first_std];
     if count > 1 {
-        match share(&first, bound, count) {
+        match share(&first, bound, count, receive_bytes) {
             Ok(others) => sockets.extend(others),
             Err(error) => tracing::warn!(%error, count, "transport.sockets: the system gives one socket alone"),
         }
@@ -42,23 +47,22 @@ pub(crate) fn open(address: SocketAddr, count: usize) -> Result<(Vec<UdpSocket>,
     Ok((sockets, bound))
 }
 
-fn open_one(address: SocketAddr) -> Result<Socket, TransportError> {
+fn open_one(address: SocketAddr, receive_bytes: usize) -> Result<Socket, TransportError> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))
         .map_err(|source| TransportError::Bind { address, source })?;
-    for set in [Socket::set_recv_buffer_size, Socket::set_send_buffer_size] {
-        if let Err(error) = set(&socket, SOCKET_BUFFER_BYTES) {
-            tracing::debug!(%error, "the system grants no larger socket buffer");
-        }
+    let sizes = [socket.set_recv_buffer_size(receive_bytes), socket.set_send_buffer_size(SEND_BUFFER_BYTES)];
+    for error in sizes.into_iter().filter_map(Result::err) {
+        tracing::debug!(%error, "the system grants no such socket buffer");
     }
     Ok(socket)
 }
 
 /// The further sockets on the address of the first.
-fn share(first: &Socket, bound: SocketAddr, count: usize) -> std::io::Result<Vec<UdpSocket>> {
+fn share(first: &Socket, bound: SocketAddr, count: usize, receive_bytes: usize) -> std::io::Result<Vec<UdpSocket>> {
     first.set_reuse_port(true)?;
     let mut others = Vec::with_capacity(count - 1);
     for _ in 1..count {
-        let socket = open_one(bound).map_err(std::io::Error::other)?;
+        let socket = open_one(bound, receive_bytes).map_err(std::io::Error::other)?;
         socket.set_reuse_port(true)?;
         socket.bind(&bound.into())?;
         others.push(socket.into());
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn the_kernel_asks_the_connection_id_and_not_the_sender() {
         for count in [2, 3, 4] {
-            let (sockets, address) = open(SocketAddr::from(([127, 0, 0, 1], 0)), count).unwrap();
+            let (sockets, address) = open(SocketAddr::from(([127, 0, 0, 1], 0)), count, 1 << 20).unwrap();
             assert_eq!(sockets.len(), count, "this system shares an address as it takes");
             for socket in &sockets {
                 socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -162,7 +166,8 @@ mod tests {
                     sender.send_to(&sent, address).unwrap();
                     let mut received = [0; 64];
                     let owner = owner_of(&sent, count);
-                    let bytes = sockets[owner].recv(&mut received).unwrap_or_else(|error| panic!("{byte} of {count}: {error}"));
+                    let bytes =
+                        sockets[owner].recv(&mut received).unwrap_or_else(|error| panic!("{byte} of {count}: {error}"));
                     assert_eq!(received[..bytes], sent, "{byte} of {count}");
                 }
             }

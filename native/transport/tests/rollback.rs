@@ -69,7 +69,9 @@ async fn a_session_whose_first_stream_has_ended_goes_on_without_the_notice() {
 
 #[tokio::test]
 async fn notices_that_a_client_never_takes_do_not_pile_up() {
-    let bench = Bench::start();
+    let mut setup = Setup::default();
+    setup.config.slow_consumer_ms = 500;
+    let bench = setup.start();
     let connection = bench.connect_with(|transport| {
         transport.stream_receive_window(64_u32.into());
     });

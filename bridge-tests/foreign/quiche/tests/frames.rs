@@ -43,7 +43,7 @@ fn moves_reads_routes_and_releases() {
     let last = send_move(&mut client, FIRST_STREAM, 8, 9, b"");
     let acks = client.frames_to_ack(FIRST_STREAM, last);
     let revision = acks.last().map_or(0, |ack| ack.field(0, 8));
-    assert!(revision >= 2 && acks.iter().all(|ack| ack.kind == kind::ACK), "{acks:?}");
+    assert!(revision >= 1 && acks.iter().all(|ack| ack.kind == kind::ACK), "{acks:?}");
 
     let counter = client.ask_words(FIRST_STREAM, kind::READ, &[7, 0]);
     let state = client.answer(FIRST_STREAM);

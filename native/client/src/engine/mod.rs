@@ -183,6 +183,11 @@ impl EngineClient {
         if !self.shared.news.is_wanted() && matches!(request, Request::Subscribe { .. } | Request::Unsubscribe { .. }) {
             return Err(ClientError::NoUpdates);
         }
+        let unanswered = matches!(request, Request::ByDatagram { answered: false, .. });
+        if unanswered && self.state() == ClientState::Reconnecting {
+            // By the time of the next connection it would be old, and nobody would know whether to send it again.
+            return Err(ClientError::Datagram { reason: "there is no connection right now".into() });
+        }
         request.check()
     }
 
@@ -203,6 +208,11 @@ impl EngineClient {
                 return Ok(news);
             }
         }
+    }
+
+    /// Whether the client was opened with updates.
+    pub fn takes_updates(&self) -> bool {
+        self.shared.news.is_wanted()
     }
 
     /// News that waits, if there is any.

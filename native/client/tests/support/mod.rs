@@ -12,6 +12,8 @@ use rustls::pki_types::PrivateKeyDer;
 pub(crate) struct Script {
     /// WELCOME carries this status; other than 0, the connection then closes with it.
     pub(crate) welcome_status: u16,
+    /// Highest version of the protocol that is spoken, beyond 1.
+    pub(crate) version_max: Option<u16>,
     /// Each frame whose counter is a multiple of this is refused with CONFLICT.
     pub(crate) reject_every: Option<u64>,
     /// Before this counter is decided, the server reports a rollback.
@@ -96,7 +98,7 @@ impl Stream {
             assert_eq!(header.counter, expected, "the client's counters must not have gaps");
             expected += 1;
             let answered = if first && header.counter == 0 {
-                self.welcome(header).await
+                self.welcome(header, &body).await
             } else {
                 self.answer(header, &body).await
             };
@@ -116,12 +118,13 @@ impl Stream {
         Some((header, body))
     }
 
-    async fn welcome(&mut self, hello: Header) -> Option<()> {
+    async fn welcome(&mut self, hello: Header, body: &[u8]) -> Option<()> {
         assert_eq!((hello.frame_type, hello.session), (frame_type::HELLO, 0));
-        let status = self.script.welcome_status;
+        let (asked, spoken) = (u16::from_le_bytes([body[0], body[1]]), self.script.version_max.unwrap_or(1));
+        let status = if asked > spoken { 10 } else { self.script.welcome_status };
         let session = if status == 0 { SESSION } else { 0 };
         let mut out = header(frame_type::WELCOME, 24, session, 0);
-        out.extend_from_slice(&1u16.to_le_bytes());
+        out.extend_from_slice(&asked.min(spoken).to_le_bytes());
         out.extend_from_slice(&status.to_le_bytes());
         out.extend_from_slice(&128u32.to_le_bytes());
         out.extend_from_slice(&5u64.to_le_bytes());

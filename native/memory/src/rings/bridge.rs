@@ -33,12 +33,14 @@ pub(crate) struct BridgeWords {
     pub(crate) replies: &'static [AtomicU64],
     pub(crate) bell: &'static AtomicU32,
     pub(crate) order: &'static AtomicU32,
+    /// In which the engine's process has its number.
+    pub(crate) namespace: u64,
 }
 
 impl Bridge {
     pub(crate) fn new(words: &BridgeWords) -> Bridge {
         Bridge {
-            producers: Producers::new(words.producers, words.producer_halves),
+            producers: Producers::new(words.producers, words.producer_halves, words.namespace),
             replies: Replies::new(words.replies),
             lanes: words.lanes,
             lane_words: words.lane_item_bytes / 8,

@@ -37,7 +37,7 @@ pub struct EntryState {
     pub stage: Stage,
     /// How often it was taken, modulo 2^24.
     pub epoch: u32,
-    /// The process that holds it.
+    /// The process that holds it; 0 where its number is not one of the engine's namespace and tells the engine nothing.
     pub pid: u32,
 }
 
@@ -74,6 +74,8 @@ pub struct Producers {
     words: &'static [AtomicU64],
     /// The same memory by halves; only the doorbells are used this way, and never as words.
     halves: &'static [AtomicU32],
+    /// In which the engine's process has its number.
+    engine_namespace: u64,
 }
 
 /// What a producer says of itself when it registers.
@@ -90,8 +92,8 @@ pub struct Registration {
 }
 
 impl Producers {
-    pub(crate) fn new(words: &'static [AtomicU64], halves: &'static [AtomicU32]) -> Producers {
-        Producers { words, halves }
+    pub(crate) fn new(words: &'static [AtomicU64], halves: &'static [AtomicU32], engine_namespace: u64) -> Producers {
+        Producers { words, halves, engine_namespace }
     }
 
     /// Number of entries.
@@ -111,7 +113,7 @@ impl Producers {
     }
 
     #[inline]
-    fn word(&self, entry: usize, offset: usize) -> &'static AtomicU64 {
+    pub(super) fn word(&self, entry: usize, offset: usize) -> &'static AtomicU64 {
         &self.entry(entry)[offset / 8]
     }
 
@@ -186,10 +188,13 @@ impl Producers {
     /// Takes a free entry for this process; what else it says of itself follows before [`Producers::welcome`].
     pub(crate) fn take(&self, registration: &Registration) -> Option<(usize, EntryState)> {
         let process = &registration.process;
+        // Said with the very step that takes the entry: a process that the engine cannot see must never be taken for dead
+        // before it has said where it lives.
+        let pid = if process.namespace == self.engine_namespace { process.pid } else { 0 };
         let (entry, state) = (0..self.len()).find_map(|entry| {
             let found = self.state(entry);
             let epoch = (found.epoch + 1) & EPOCH_MASK;
-            let wanted = EntryState { stage: Stage::Registering, epoch, pid: process.pid };
+            let wanted = EntryState { stage: Stage::Registering, epoch, pid };
             (found.stage == Stage::Free && self.change(entry, found, wanted)).then_some((entry, wanted))
         })?;
         self.word(entry, PRODUCER_START).store(process.start_ticks, Ordering::Relaxed);

@@ -118,9 +118,50 @@ pub(crate) fn owner_word(entry: usize, epoch: u32) -> u64 {
 }
 
 fn is_dead(process: &ProcessIdentity, state: EntryState, own: &ProcessIdentity) -> bool {
-    if process.start_ticks != 0 {
+    if state.pid == 0 {
+        // In another namespace, where whoever has that number here is somebody else.
+        return false;
+    }
+    if process.start_ticks != 0 && process.namespace != 0 {
         return process.is_dead(own.namespace);
     }
     // Not filled in yet: all that is known is the number, and that some process of this number is there or not.
     ProcessIdentity { pid: state.pid, start_ticks: 0, namespace: own.namespace }.is_gone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{PRODUCER_NAMESPACE, PRODUCER_START};
+    use super::super::tests::{OWN_TICKS, bridge, registration};
+    use super::super::{BridgeEnd, ProcessIdentity, Registration};
+    use crate::sync::Ordering;
+
+    #[test]
+    fn nobody_of_another_namespace_is_taken_for_dead_at_any_step_of_a_registration() {
+        let own = ProcessIdentity::own().unwrap();
+        // A number that no process has here.
+        let process = ProcessIdentity { pid: u32::MAX, start_ticks: OWN_TICKS, namespace: own.namespace };
+        let foreign = ProcessIdentity { namespace: own.namespace + 1, ..process };
+        for (process, dies) in [(process, true), (foreign, false)] {
+            // Steps: the entry is taken, the start is told, the namespace is told, it lives.
+            for step in 0..4 {
+                let bridge = bridge(1, 4, 16);
+                let mut end = BridgeEnd::new(bridge);
+                let registration = Registration { process, ..registration(false) };
+                let (entry, state) = bridge.producers.take(&registration).unwrap();
+                let words: [u64; 2] = [process.start_ticks, process.namespace];
+                for (index, offset) in [PRODUCER_START, PRODUCER_NAMESPACE].into_iter().enumerate() {
+                    let told = if index < step { words[index] } else { 0 };
+                    bridge.producers.word(entry, offset).store(told, Ordering::Relaxed);
+                }
+                if step == 3 {
+                    assert!(bridge.producers.welcome(entry, state, None, 0));
+                }
+                let died = end.sweep(|_| false).died;
+                assert_eq!(died, u32::from(dies), "step {step}");
+                let welcome = step < 3 && bridge.producers.welcome(entry, state, None, 0);
+                assert_eq!(welcome, step < 3 && !dies, "step {step}");
+            }
+        }
+    }
 }

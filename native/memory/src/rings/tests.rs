@@ -28,15 +28,16 @@ pub(super) fn bridge_in(mapping: Mapping, sizes: &BridgeSizes) -> Bridge {
         replies: mapping.words(replies_at, PRODUCERS_MAX * REPLY_BYTES / 8),
         bell: &mapping.halves(bell_at, 2)[0],
         order: &mapping.halves(bell_at, 2)[1],
+        namespace: ProcessIdentity::own().unwrap().namespace,
     })
 }
 
-fn bridge(lanes: usize, lane_cells: usize, ring_cells: usize) -> Bridge {
+pub(super) fn bridge(lanes: usize, lane_cells: usize, ring_cells: usize) -> Bridge {
     let sizes = BridgeSizes { lanes, lane_bytes: lane_cells * CELL_BYTES, ring_bytes: ring_cells * CELL_BYTES };
     bridge_in(Mapping::anonymous(bytes_of(&sizes), false).unwrap(), &sizes)
 }
 
-fn registration(lane: bool) -> Registration {
+pub(super) fn registration(lane: bool) -> Registration {
     Registration { process: ProcessIdentity::own().unwrap(), tenant: 5, lane, unix_ms: 1 }
 }
 

@@ -339,7 +339,7 @@ impl<A: Acceptor> Driver<A> {
     fn round(&mut self, context: &mut Context<'_>) -> bool {
         let now = tokio::time::Instant::now().into_std();
         let blocked = self.socket.is_blocked(context);
-        self.take_inbox(context);
+        self.take_inbox();
         self.core.acceptor.round(&mut self.turns);
         while let Some(connection) = self.turns.0.pop() {
             self.core.queue(connection);
@@ -363,15 +363,14 @@ impl<A: Acceptor> Driver<A> {
         received > 0 || due || rings || !self.core.attempts.is_empty() || (worked && !self.core.work.is_empty())
     }
 
-    fn take_inbox(&mut self, context: &Context<'_>) {
+    fn take_inbox(&mut self) {
         let mut inbox = self.shared.inbox();
         std::mem::swap(&mut inbox.asked, &mut self.asked);
         std::mem::swap(&mut inbox.strays, &mut self.strays);
         let close = inbox.close.take();
         let server_config = inbox.server_config.take();
-        if !inbox.driver.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
-            inbox.driver = Some(context.waker().clone());
-        }
+        inbox.roused = false;
+        inbox.driver = None;
         drop(inbox);
         // They are marked as queued already.
         self.core.work.extend(self.asked.drain(..));
@@ -546,7 +545,7 @@ impl<A: Acceptor> Future for Driver<A> {
             if driver.core.close.is_some() && driver.core.live == 0 {
                 return Poll::Ready(());
             }
-            if !busy {
+            if !busy && driver.shared.rest(context) {
                 return Poll::Pending;
             }
         }

@@ -16,7 +16,7 @@ use crate::quic::connection::CLOSED_KEPT_MAX;
 use crate::quic::{Congestion, Connection, Hub, Seat, Turns};
 use crate::tls::Identity;
 
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(180);
 
 async fn watched<T>(what: &str, work: impl Future<Output = T>) -> T {
     match tokio::time::timeout(HANG, work).await {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use quinn_proto::{ServerConfig, VarInt};
@@ -31,6 +31,9 @@ pub(super) struct Inbox {
     pub(super) close: Option<(VarInt, Bytes)>,
     /// Replaces what new connections are accepted with; `None` inside: none are.
     pub(super) server_config: Option<Option<Arc<ServerConfig>>>,
+    /// Something was told that the loop has not come for.
+    pub(super) roused: bool,
+    /// To be woken when it is roused; `None` while it comes round by itself.
     pub(super) driver: Option<Waker>,
     /// There is no driver any more. A connection put on the list now would be held by itself for ever.
     abandoned: bool,
@@ -52,11 +55,21 @@ impl Shared {
     pub(super) fn tell(&self, change: impl FnOnce(&mut Inbox)) {
         let mut inbox = self.inbox();
         change(&mut inbox);
+        inbox.roused = true;
         let driver = inbox.driver.take();
         drop(inbox);
         if let Some(driver) = driver {
             driver.wake();
         }
+    }
+
+    /// The loop has nothing to do and is to be woken from here on; `false`: it was told something meanwhile.
+    pub(super) fn rest(&self, context: &Context<'_>) -> bool {
+        let mut inbox = self.inbox();
+        if !inbox.roused {
+            inbox.driver = Some(context.waker().clone());
+        }
+        !inbox.roused
     }
 
     pub(super) fn ask(&self, connection: Arc<Inner>) {

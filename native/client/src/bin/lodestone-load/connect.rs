@@ -97,6 +97,7 @@ fn bind_sockets(options: &Options, address: SocketAddr, trust: &TrustAnchor) -> 
         socket_buffer_bytes: 4 << 20,
         // Whole handshakes are measured, and none is resumed within a run anyway.
         resumption: false,
+        updates: options.watching.nodes > 0,
         ..ClientOptions::default()
     };
     let sockets = (options.connections as usize).div_ceil(CONNECTIONS_PER_SOCKET).min(SOCKETS_MAX);

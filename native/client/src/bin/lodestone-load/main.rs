@@ -13,6 +13,7 @@ mod run;
 mod schedule;
 mod totals;
 mod tracker;
+mod watcher;
 
 use std::process::ExitCode;
 

@@ -29,6 +29,9 @@ Load
   --rate N                   moves per second of all hunters together, 1..=10000000 (default 20000)
   --seconds N                length of the run, 1..=86400 (default 15)
   --seed N                   same seed, same walks (default 1)
+  --subscribe N              each session is told of N nodes of the ground, from its hunter's number on, 1..=100000; the
+                             server has to allow it (fanout.policy)
+  --latest                   by datagram instead of by stream
   --handshakes-at-once N     connections being opened at the same time, 1..=1000 (default 8)
 
 Output
@@ -39,7 +42,9 @@ Output
 
 The schedule is fixed before the run: moves are spread evenly over a grid of half a millisecond and measured from the
 instant they were due, however late they left, to the ACK. No hunter visits more than 200 crossings. Nothing slows
-the schedule down: a server that falls behind shows as latency.
+the schedule down: a server that falls behind shows as latency. With --subscribe, \"delivery_us\" in the report is the time
+from the instant a move was due until a subscriber had the state, and \"updates_missed\" how many states were passed over
+because a newer one was there already.
 
 Standard output carries one JSON object per line: \"connecting\" while connections open; \"tick\" after each second, with
 totals so far and the percentiles of that second; \"done\" at the end. Times are in microseconds. An interrupt (SIGINT,
@@ -60,10 +65,20 @@ pub(crate) struct Options {
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
+    pub(crate) watching: Watching,
     pub(crate) handshakes_at_once: usize,
     pub(crate) report: Option<PathBuf>,
     pub(crate) histogram: Option<PathBuf>,
     pub(crate) progress: bool,
+}
+
+/// What each session is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watching {
+    /// Nodes of each session; 0: nobody is told of anything.
+    pub(crate) nodes: u32,
+    /// By datagram.
+    pub(crate) latest: bool,
 }
 
 /// Where the hunters walk.
@@ -85,6 +100,8 @@ struct Given {
     rate: Option<u64>,
     seconds: Option<u64>,
     seed: Option<u64>,
+    subscribe: Option<u64>,
+    latest: bool,
     handshakes_at_once: Option<u64>,
     report: Option<PathBuf>,
     histogram: Option<PathBuf>,
@@ -109,6 +126,8 @@ fn take_option(given: &mut Given, name: &str, parser: &mut lexopt::Parser) -> Re
         "rate" => given.rate = Some(number(name, value()?, 1, 10_000_000)?),
         "seconds" => given.seconds = Some(number(name, value()?, 1, 86_400)?),
         "seed" => given.seed = Some(number(name, value()?, 0, u64::MAX)?),
+        "subscribe" => given.subscribe = Some(number(name, value()?, 1, 100_000)?),
+        "latest" => given.latest = true,
         "handshakes-at-once" => given.handshakes_at_once = Some(number(name, value()?, 1, 1_000)?),
         "report" => given.report = Some(value()?.into()),
         "histogram" => given.histogram = Some(value()?.into()),
@@ -136,7 +155,12 @@ impl Given {
             (None, None) => return Err("--map FILE or --nodes FIRST-LAST is missing".into()),
             (Some(_), Some(_)) => return Err("--map and --nodes exclude each other".into()),
         };
+        let nodes = self.subscribe.unwrap_or(0) as u32;
+        if self.latest && nodes == 0 {
+            return Err("--latest goes with --subscribe".into());
+        }
         Ok(Options {
+            watching: Watching { nodes, latest: self.latest },
             server,
             ground,
             connections: self.connections.unwrap_or(1_000) as u32,
@@ -177,6 +201,10 @@ mod tests {
         let Wish::Run(options) = parse_text(line).unwrap() else { panic!("no run") };
         assert_eq!(options.ground, Ground::Nodes { first: 4_294_960_000, last: u32::MAX });
         assert_eq!((options.histogram, options.progress), (Some("h.hgrm".into()), true));
+        assert_eq!(options.watching, Watching::default());
+        let line = "--target a:1 --fingerprint 00 --nodes 0-9 --subscribe 3 --latest";
+        let Wish::Run(options) = parse_text(line).unwrap() else { panic!("no run") };
+        assert_eq!(options.watching, Watching { nodes: 3, latest: true });
         assert_eq!(parse_text("--target x --help"), Ok(Wish::Help));
     }
 
@@ -192,6 +220,8 @@ mod tests {
             ("--nodes many", "is not FIRST-LAST"),
             ("--nodes 0-10000000", "of 2 to 10000000 nodes"),
             ("--certificate c --fingerprint 00 --target t", "exclude each other"),
+            ("--certificate c --target t --nodes 0-9 --latest", "--latest goes with --subscribe"),
+            ("--subscribe 0", "--subscribe: \"0\" is not a number from 1 to 100000"),
             ("--rate 0", "--rate: \"0\" is not a number from 1 to 10000000"),
             ("--connections many", "--connections: \"many\""),
             ("--seconds", "--seconds needs a value"),

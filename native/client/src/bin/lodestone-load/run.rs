@@ -17,6 +17,7 @@ use crate::percentiles;
 use crate::roads::{Roads, Walker};
 use crate::schedule::Schedule;
 use crate::totals::{Totals, percentiles as percentiles_of};
+use crate::watcher::{Asking, Watcher, subscribe};
 
 /// Time between the last connection and the first move, for the connections' own packets to settle.
 const SETTLE_MS: u64 = 100;
@@ -41,18 +42,22 @@ pub(crate) async fn run(options: Options) -> Result<(), Vec<String>> {
         connect_all(&options, address, &trust, token, &mut output, &mut interrupt).await.map_err(single)?;
     check_map_fits(&roads, &connected.sessions).map_err(single)?;
 
+    // Ahead of the clock: so many questions and answers must not delay the first moves.
+    let asking = ask_all(&options, &roads, &connected).await.map_err(single)?;
     let schedule = Schedule::new(options.rate, options.seconds, options.connections);
     let hunt = Arc::new(Hunt { roads, schedule, clock: clock_from_now(), totals: Totals::new().map_err(single)? });
     let mut readers = JoinSet::new();
     let end = if connected.interrupted {
         End { due: 0, seconds: 0, interrupted: true }
     } else {
+        watch(&options, &hunt, &mut connected.sessions, &mut readers).map_err(single)?;
         let hunters = send_out(&options, &hunt, &mut connected.sessions, &mut readers).map_err(single)?;
         drive(&hunt, hunters, &mut output, &mut interrupt, options.progress).await.map_err(single)?
     };
     let elapsed = hunt.clock.start.elapsed();
     // First the readers, so that closing the sessions is not taken for a loss.
     readers.shutdown().await;
+    drop(asking);
     say_goodbye(&connected).await;
     report(&options, &hunt, &connected, &end, elapsed, &mut output)
 }
@@ -78,6 +83,32 @@ fn clock_from_now() -> Clock {
     let settle = Duration::from_millis(SETTLE_MS);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + settle;
     Clock { start: Instant::now() + settle, start_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX) }
+}
+
+/// Subscribes the sessions, if they are to be told of anything.
+async fn ask_all(options: &Options, roads: &Roads, connected: &Connected) -> Result<Vec<Asking>, String> {
+    let mut asking = Vec::new();
+    if options.watching.nodes > 0 && !connected.interrupted {
+        for (number, session) in (0..).zip(&connected.sessions) {
+            asking.push(subscribe(session, number, options.watching, roads).await?);
+        }
+    }
+    Ok(asking)
+}
+
+/// Lets somebody read what each session is told.
+fn watch(
+    options: &Options,
+    hunt: &Arc<Hunt>,
+    sessions: &mut [Session],
+    readers: &mut JoinSet<()>,
+) -> Result<(), String> {
+    for session in sessions.iter_mut().filter(|_| options.watching.nodes > 0) {
+        let updates = session.take_updates().ok_or("the server has no updates")?;
+        let (_, datagrams) = session.take_datagrams().ok_or("a session has no datagrams")?;
+        readers.spawn(Watcher::new(hunt.clone()).run(updates, datagrams));
+    }
+    Ok(())
 }
 
 /// Puts a hunter on each session and lets its reader run.
@@ -231,6 +262,7 @@ fn report(
         .describe(done)
         .object("handshake_us", &percentiles_of(&connected.handshake))
         .object("welcome_us", &percentiles_of(&connected.welcome));
+    let done = if options.watching.nodes > 0 { counts.describe_updates(done, elapsed) } else { done };
     let mut problems = counts.problems(end.due);
     if let Err(error) = output.line(&done) {
         problems.push(error);

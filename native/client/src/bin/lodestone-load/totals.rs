@@ -76,6 +76,12 @@ pub(crate) struct Counts {
     /// Moves acknowledged by the last line for people.
     acked_told: u64,
     pub(crate) send_delay: Histogram<u64>,
+    /// States of moves of this run that subscribers were told, each once.
+    updates: u64,
+    updates_missed: u64,
+    /// States that were no news.
+    pub(crate) updates_again: u64,
+    delivery: Histogram<u64>,
 }
 
 impl Counts {
@@ -92,6 +98,10 @@ impl Counts {
             end_to_end_this_second: durations()?,
             acked_told: 0,
             send_delay: durations()?,
+            updates: 0,
+            updates_missed: 0,
+            updates_again: 0,
+            delivery: durations()?,
         })
     }
 
@@ -100,6 +110,13 @@ impl Counts {
         self.moves_acked += 1;
         record(&mut self.end_to_end, latency);
         record(&mut self.end_to_end_this_second, latency);
+    }
+
+    /// A subscriber was told a state this long after its move was due; `missed`: states of the node before it that it was not.
+    pub(crate) fn delivered(&mut self, latency: Duration, missed: u64) {
+        self.updates += 1;
+        self.updates_missed += missed;
+        record(&mut self.delivery, latency);
     }
 
     /// One move was refused.
@@ -180,6 +197,17 @@ impl Counts {
             .object("send_delay_us", &percentiles(&self.send_delay))
     }
 
+    /// Adds what the final report says about updates.
+    pub(crate) fn describe_updates(&self, report: Object, elapsed: Duration) -> Object {
+        let per_second = u128::from(self.updates) * 1_000 / elapsed.as_millis().max(1);
+        report
+            .number("updates", self.updates)
+            .number("updates_per_second", u64::try_from(per_second).unwrap_or(u64::MAX))
+            .number("updates_missed", self.updates_missed)
+            .number("updates_again", self.updates_again)
+            .object("delivery_us", &percentiles(&self.delivery))
+    }
+
     /// What keeps the run from having succeeded, in plain words; `due` is how many moves should have been sent.
     pub(crate) fn problems(&self, due: u64) -> Vec<String> {
         let mut problems = Vec::new();
@@ -235,6 +263,15 @@ mod tests {
         let report = counts.describe(Object::new()).to_text();
         assert!(report.contains("\"rejected_by_status\":{\"CONFLICT\":1,\"99\":1}"), "{report}");
         assert!(report.contains("\"end_to_end_us\":{\"p50\":200,\"p99\":400,\"p999\":400,\"max\":400}"), "{report}");
+        counts.delivered(Duration::from_micros(300), 4);
+        counts.delivered(Duration::from_micros(300), 0);
+        counts.updates_again += 1;
+        let updates = counts.describe_updates(Object::new(), Duration::from_millis(500)).to_text();
+        assert_eq!(
+            updates,
+            "{\"updates\":2,\"updates_per_second\":4,\"updates_missed\":4,\"updates_again\":1,\
+             \"delivery_us\":{\"p50\":300,\"p99\":300,\"p999\":300,\"max\":300}}"
+        );
         assert!(counts.problems(5)[0].contains("1 moves were neither"));
         counts.lost("reset".into());
         counts.moves_abandoned = 1;

@@ -86,14 +86,18 @@ public final class CommandBatch implements AutoCloseable {
      */
     public long move(int source, int target, int edgeMask, long expectedVersion) {
         requireRoom();
-        long packet = ring.put(Commands.KIND_MOVE, Commands.PACKET_HEAD_BYTES + payloadBytes);
-        Commands.writeMove(packet, source, target, edgeMask, expectedVersion, payloadBytes);
-        body = packet + Commands.PACKET_HEAD_BYTES;
-        for (int offset = 0; offset < payloadBytes; offset += Long.BYTES) {
-            // Up to seven bytes behind the payload still lie in the record's last cell.
-            Words.putLong(body + offset, 0);
+        try {
+            long packet = ring.put(Commands.KIND_MOVE, Commands.PACKET_HEAD_BYTES + payloadBytes);
+            Commands.writeMove(packet, source, target, edgeMask, expectedVersion, payloadBytes);
+            body = packet + Commands.PACKET_HEAD_BYTES;
+            for (int offset = 0; offset < payloadBytes; offset += Long.BYTES) {
+                // Up to seven bytes behind the payload still lie in the record's last cell.
+                Words.putLong(body + offset, 0);
+            }
+            return ring.counter();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
         }
-        return ring.counter();
     }
 
     /**
@@ -106,8 +110,12 @@ public final class CommandBatch implements AutoCloseable {
     public long release(int node) {
         requireRoom();
         body = NO_MOVE;
-        Words.putLong(ring.put(Commands.KIND_RELEASE, Long.BYTES), Integer.toUnsignedLong(node));
-        return ring.counter();
+        try {
+            Words.putLong(ring.put(Commands.KIND_RELEASE, Long.BYTES), Integer.toUnsignedLong(node));
+            return ring.counter();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     private void requireRoom() {
@@ -133,8 +141,12 @@ public final class CommandBatch implements AutoCloseable {
      * @throws IllegalStateException when the batch is not open, or the last thing added was no move
      */
     public CommandBatch putByte(int offset, byte value) {
-        Words.putByte(payload(offset, Byte.BYTES), value);
-        return this;
+        try {
+            Words.putByte(payload(offset, Byte.BYTES), value);
+            return this;
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     /**
@@ -147,8 +159,12 @@ public final class CommandBatch implements AutoCloseable {
      * @throws IllegalStateException when the batch is not open, or the last thing added was no move
      */
     public CommandBatch putInt(int offset, int value) {
-        Words.putInt(payload(offset, Integer.BYTES), value);
-        return this;
+        try {
+            Words.putInt(payload(offset, Integer.BYTES), value);
+            return this;
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     /**
@@ -161,8 +177,12 @@ public final class CommandBatch implements AutoCloseable {
      * @throws IllegalStateException when the batch is not open, or the last thing added was no move
      */
     public CommandBatch putLong(int offset, long value) {
-        Words.putLong(payload(offset, Long.BYTES), value);
-        return this;
+        try {
+            Words.putLong(payload(offset, Long.BYTES), value);
+            return this;
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     /**
@@ -179,8 +199,12 @@ public final class CommandBatch implements AutoCloseable {
      */
     public CommandBatch putBytes(int offset, MemorySegment from, long fromOffset, int length) {
         long to = payload(offset, length);
-        Words.copy(from, Objects.checkFromIndexSize(fromOffset, length, from.byteSize()), to, length);
-        return this;
+        try {
+            Words.copy(from, Objects.checkFromIndexSize(fromOffset, length, from.byteSize()), to, length);
+            return this;
+        } catch (InternalError fault) {
+            throw commands.faultOfCopy(fault, to);
+        }
     }
 
     private long payload(int offset, int bytes) {
@@ -202,8 +226,12 @@ public final class CommandBatch implements AutoCloseable {
         requireOpen();
         commands.requireOpen();
         open = false;
-        ring.commit();
-        return ring.counter();
+        try {
+            ring.commit();
+            return ring.counter();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     /** Gives up what is not committed. Does nothing when the batch is not open. */
@@ -211,7 +239,12 @@ public final class CommandBatch implements AutoCloseable {
     public void close() {
         if (open) {
             open = false;
-            ring.abort();
+            try {
+                ring.abort();
+            } catch (InternalError fault) {
+                // Nothing is left to give up; whoever goes on hears of it.
+                commands.fault(fault);
+            }
         }
     }
 }

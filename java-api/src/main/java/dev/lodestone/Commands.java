@@ -82,8 +82,12 @@ public final class Commands implements AutoCloseable {
         if (body == NO_ROOM) {
             return FULL;
         }
-        writeMove(body, source, target, edgeMask, expectedVersion, 0);
-        return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES);
+        try {
+            writeMove(body, source, target, edgeMask, expectedVersion, 0);
+            return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /**
@@ -110,18 +114,20 @@ public final class Commands implements AutoCloseable {
         if (body == NO_ROOM) {
             return FULL;
         }
-        writeMove(body, source, target, edgeMask, expectedVersion, length);
         boolean copied = false;
         try {
+            writeMove(body, source, target, edgeMask, expectedVersion, length);
             Words.copy(payload, offset, body + PACKET_HEAD_BYTES, length);
             copied = true;
+            return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES + length);
+        } catch (InternalError fault) {
+            throw copied ? region.fault(fault) : faultOfCopy(fault, body);
         } finally {
-            // The segment may be closed, another thread's, or a mapped file that somebody cut short.
+            // The segment may be closed, or another thread's.
             if (!copied) {
-                ring.giveUp(PACKET_HEAD_BYTES + length);
+                giveUp(PACKET_HEAD_BYTES + length);
             }
         }
-        return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES + length);
     }
 
     /**
@@ -147,9 +153,13 @@ public final class Commands implements AutoCloseable {
         if (body == NO_ROOM) {
             return FULL;
         }
-        writeMove(body, source, target, edgeMask, expectedVersion, length);
-        Words.copy(payload, offset, body + PACKET_HEAD_BYTES, length);
-        return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES + length);
+        try {
+            writeMove(body, source, target, edgeMask, expectedVersion, length);
+            Words.copy(payload, offset, body + PACKET_HEAD_BYTES, length);
+            return ring.send(body, KIND_MOVE, PACKET_HEAD_BYTES + length);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /**
@@ -166,8 +176,12 @@ public final class Commands implements AutoCloseable {
         if (body == NO_ROOM) {
             return FULL;
         }
-        Words.putLong(body, Integer.toUnsignedLong(node));
-        return ring.send(body, KIND_RELEASE, Long.BYTES);
+        try {
+            Words.putLong(body, Integer.toUnsignedLong(node));
+            return ring.send(body, KIND_RELEASE, Long.BYTES);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
     }
 
     /**
@@ -192,6 +206,32 @@ public final class Commands implements AutoCloseable {
     boolean claim(long bodyBytes) {
         requireNoBatch();
         return claimBytes(CommandRing.spanOf(bodyBytes));
+    }
+
+    private void giveUp(long bodyBytes) {
+        try {
+            ring.giveUp(bodyBytes);
+        } catch (InternalError fault) {
+            throw region.fault(fault);
+        }
+    }
+
+    /** What to throw when the JVM found no memory at a write into the region. */
+    EngineException fault(InternalError fault) {
+        return region.fault(fault);
+    }
+
+    /**
+     * What to throw when the JVM found no memory at a copy into the region: it may be what was copied, a mapped file that
+     * somebody cut short, and then that is the caller's.
+     */
+    EngineException faultOfCopy(InternalError fault, long to) {
+        try {
+            Words.opaque(to & -Long.BYTES);
+        } catch (InternalError own) {
+            return region.fault(own);
+        }
+        throw fault;
     }
 
     private void requireNoBatch() {

@@ -108,7 +108,7 @@ public enum Counter {
     IDENTITY_RELOADS,
     /** Times that this was refused and the old ones went on. */
     IDENTITY_RELOADS_REFUSED,
-    /** Updates handed to the streams of sessions. */
+    /** Updates handed to the streams of sessions, or sent to them as datagrams. */
     UPDATES_SENT,
     /** Changes that found their node waiting for the session already: one update tells of both. */
     UPDATES_COALESCED,

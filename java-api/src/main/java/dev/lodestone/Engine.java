@@ -44,7 +44,7 @@ public final class Engine extends RegionEngine {
     private final Metrics metrics;
     private EngineConfig identity;
 
-    private Engine(EngineConfig config, NativeEngine engine) {
+    private Engine(EngineConfig config, NativeEngine engine, Level routine) {
         super(engine.region());
         this.config = config;
         this.identity = config;
@@ -53,14 +53,17 @@ public final class Engine extends RegionEngine {
                 config.duration("monitoring.heap_profile_interval"),
                 config.whole("monitoring.gc_pause_alert_ms"),
                 config.duration("monitoring.rss_flatness_window")), region());
-        this.log = new LogForwarder(region(), LogReader.from(region(), region().generation(), 0));
+        this.log = new LogForwarder(region(), LogReader.from(region(), region().generation(), 0), routine);
         this.graph = new Graph(engine);
         this.sessions = new Sessions(engine, config.tokenKeys());
         this.metrics = new Metrics(region(), monitors);
     }
 
     /**
-     * Opens an engine; returns once it takes moves and connections. The log tells when the system gives no large pages.
+     * Opens an engine; returns once it takes moves and connections. The {@link System.Logger} {@code dev.lodestone.native} is
+     * told what the engine writes into its log: warnings and errors as such, what is routine ({@code INFO}, as in
+     * {@link #logs}) as {@code DEBUG}, so that with the settings that Java comes with nothing is printed unless something is
+     * wrong.
      *
      * @param config the configuration
      * @return the engine
@@ -70,9 +73,15 @@ public final class Engine extends RegionEngine {
      * @throws EngineException when memory or another resource is missing
      */
     public static Engine open(EngineConfig config) {
+        return open(config, Level.DEBUG);
+    }
+
+    /** As {@link #open(EngineConfig)}, with the level at which what is routine is logged. */
+    static Engine open(EngineConfig config, Level routine) {
         Objects.requireNonNull(config, "config");
-        Engine engine = new Engine(config, NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration")));
-        LargePages.tell(LOGGER);
+        NativeEngine opened = NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration"));
+        Engine engine = new Engine(config, opened, routine);
+        LargePages.tell(LOGGER, routine);
         return engine;
     }
 

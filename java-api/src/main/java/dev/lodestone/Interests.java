@@ -35,6 +35,7 @@ public final class Interests {
     public static final int NODES_MAX = 62;
 
     private static final long KIND_SUBSCRIBE = 0x30;
+    private static final long KIND_SUBSCRIBE_LATEST = 0x3a;
     private static final long KIND_UNSUBSCRIBE = 0x32;
     private static final long KIND_GRANT = 0x34;
     private static final long KIND_REVOKE = 0x36;
@@ -49,7 +50,7 @@ public final class Interests {
     }
 
     /**
-     * Subscribes a session to a node; does nothing when it is subscribed.
+     * Subscribes a session to a node, by the stream of updates; does nothing when it is subscribed so.
      *
      * @param session the session's number, unsigned
      * @param node the node, unsigned
@@ -77,6 +78,40 @@ public final class Interests {
      */
     public long trySubscribe(int session, int[] nodes, int offset, int count) {
         return many(KIND_SUBSCRIBE, session, nodes, offset, count);
+    }
+
+    /**
+     * Subscribes a session to a node by datagram: the newest state wins, and a lost packet holds nothing up. A node that rests
+     * comes once more by the stream, so its last state always arrives. Where the client knows nothing of that (protocol version
+     * 2), or takes no datagrams, everything comes by the stream. A node that the session is subscribed to the other way comes
+     * this way from then on.
+     *
+     * @param session the session's number, unsigned
+     * @param node the node, unsigned
+     * @return the command's counter, or {@link Commands#FULL}
+     * @throws EngineClosedException when the engine or the commands are closed
+     * @throws EnginePoisonedException when there is no room because the engine has failed
+     * @throws IllegalStateException when a batch is open
+     */
+    public long trySubscribeLatest(int session, int node) {
+        return one(KIND_SUBSCRIBE_LATEST, session, node);
+    }
+
+    /**
+     * As {@link #trySubscribeLatest(int, int)} to nodes, all of them or none.
+     *
+     * @param session the session's number, unsigned
+     * @param nodes where the nodes are, unsigned
+     * @param offset index of the first
+     * @param count how many, 1 to 62
+     * @return the command's counter, or {@link Commands#FULL}
+     * @throws IndexOutOfBoundsException when there are none or too many, or they leave the array
+     * @throws EngineClosedException when the engine or the commands are closed
+     * @throws EnginePoisonedException when there is no room because the engine has failed
+     * @throws IllegalStateException when a batch is open
+     */
+    public long trySubscribeLatest(int session, int[] nodes, int offset, int count) {
+        return many(KIND_SUBSCRIBE_LATEST, session, nodes, offset, count);
     }
 
     /**
@@ -124,8 +159,12 @@ public final class Interests {
         if (!commands.claim(HEAD_BYTES)) {
             return Commands.FULL;
         }
-        begin(KIND_UNSUBSCRIBE, session, 0);
-        return commit();
+        try {
+            begin(KIND_UNSUBSCRIBE, session, 0);
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     /**
@@ -164,18 +203,26 @@ public final class Interests {
         if (!commands.claim(HEAD_BYTES + Integer.BYTES)) {
             return Commands.FULL;
         }
-        Words.putInt(begin(kind, session, 1), node);
-        return commit();
+        try {
+            Words.putInt(begin(kind, session, 1), node);
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     private long range(long kind, int session, int first, int last) {
         if (!commands.claim(HEAD_BYTES + 2 * Integer.BYTES)) {
             return Commands.FULL;
         }
-        long nodes = begin(kind, session, 2);
-        Words.putInt(nodes, first);
-        Words.putInt(nodes + Integer.BYTES, last);
-        return commit();
+        try {
+            long nodes = begin(kind, session, 2);
+            Words.putInt(nodes, first);
+            Words.putInt(nodes + Integer.BYTES, last);
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
+        }
     }
 
     private long many(long kind, int session, int[] nodes, int offset, int count) {
@@ -184,11 +231,15 @@ public final class Interests {
         if (!commands.claim(HEAD_BYTES + (long) count * Integer.BYTES)) {
             return Commands.FULL;
         }
-        long to = begin(kind, session, count);
-        for (int index = 0; index < count; index++) {
-            Words.putInt(to + (long) index * Integer.BYTES, nodes[offset + index]);
+        try {
+            long to = begin(kind, session, count);
+            for (int index = 0; index < count; index++) {
+                Words.putInt(to + (long) index * Integer.BYTES, nodes[offset + index]);
+            }
+            return commit();
+        } catch (InternalError fault) {
+            throw commands.fault(fault);
         }
-        return commit();
     }
 
     /** Begins the command in the room claimed; returns the address of its first node. */

@@ -21,8 +21,8 @@ import java.util.Objects;
  * further skips to what is still there and counts what it {@linkplain #missed() missed}. One reader belongs to one thread;
  * readers do not disturb each other.
  *
- * <p>An {@link Engine} forwards all records to the {@link System.Logger} {@code dev.lodestone.native} by itself. A reader is for
- * other uses, and for engines of other processes.
+ * <p>An {@link Engine} forwards all records to the {@link System.Logger} {@code dev.lodestone.native} by itself, what is
+ * routine as {@code DEBUG}. A reader is for other uses, and for engines of other processes.
  */
 public final class LogReader {
     /** What part of a lap an overtaken reader leaves to the writers, so that it is not overtaken again at once. */

@@ -3,6 +3,7 @@ package dev.lodestone;
 import dev.lodestone.internal.PrivateFolder;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 
@@ -162,7 +163,7 @@ public final class Main {
 
         void start(EngineConfig config, Path graph, PrintStream out, PrintStream err) throws IOException {
             try {
-                engine = Engine.open(config);
+                engine = Engine.open(config, Level.INFO);
                 Path file = config.certificate().map(CertificateFiles::certificateFile).orElse(null);
                 if (file == null) {
                     certificate = PrivateFolder.hold(engine.certificatePem(), "certificate.pem");

@@ -80,8 +80,8 @@ public final class Sessions {
      * when it closes.
      *
      * @param nonce the nonce of its request
-     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then; when the token
-     *     is refused, but could not be put into the file ({@link Status#IO}): mend what the text says and revoke it again
+     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then; when the
+     *     token is refused, but could not be put into the file ({@link Status#IO}): mend what the text says and revoke it again
      */
     public void revoke(long nonce) {
         engine.revoke(nonce);
@@ -93,8 +93,8 @@ public final class Sessions {
      *
      * @param session the session's number
      * @return false when there is no such session (any more)
-     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then; when the token
-     *     is refused, but could not be put into the file ({@link Status#IO}): mend what the text says and revoke it again
+     * @throws EngineException when 262,144 tokens are revoked already ({@link Status#MEMORY}): replace the key then; when the
+     *     token is refused, but could not be put into the file ({@link Status#IO}): mend what the text says and revoke it again
      */
     public boolean revokeSession(int session) {
         return engine.revokeSession(session);

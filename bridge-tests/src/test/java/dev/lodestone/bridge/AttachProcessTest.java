@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Attaching across processes, with the real program: kills, restarts, stops. */
 class AttachProcessTest {
     private static final int KILL_ROUNDS = Integer.getInteger("lodestone.kill.rounds", 5);
-    private static final Duration LONG = Duration.ofSeconds(60);
+    private static final Duration LONG = Until.LONG;
     private static final long STOPPED_SECONDS = 6;
     private static final int RING_EVENTS = 16_384;
 
@@ -45,7 +45,7 @@ class AttachProcessTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void twoJvmsReadOneEngineOfThisProcess() {
         try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
                 .set("runtime.shared_region_directory", "\"" + folder + "\"").build());
@@ -72,7 +72,7 @@ class AttachProcessTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void aJvmThatDeniesNativeAccessSaysSo() throws Exception {
         try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
                 .set("runtime.shared_region_directory", "\"" + folder + "\"").build())) {
@@ -84,7 +84,7 @@ class AttachProcessTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void theStandAloneEngineIsReadAndSaysGoodbye() throws Exception {
         try (Daemon daemon = Daemon.start(folder, "");
                 Reader reader = Reader.start(regions());
@@ -110,16 +110,14 @@ class AttachProcessTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void aFailedEngineStaysReadableUntilItsProcessEnds() throws Exception {
         try (Daemon daemon = Daemon.start(folder, "panic_at_revision: 2");
                 AttachedEngine attached = Engine.attach(regions());
                 Probe probe = Probe.open(daemon, folder)) {
             assertEquals(Status.OK, probe.decide("move 1 2 0x10007"));
             probe.frames(0, List.of("move 2 3 0x10007"));
-            while (attached.state() != EngineState.POISONED) {
-                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
-            }
+            Until.holds("the failure", () -> attached.state() == EngineState.POISONED);
             assertFalse(attached.poisonText().isEmpty());
             assertTrue(attached.isAlive());
             SlotReader slot = attached.slotReader();
@@ -205,7 +203,7 @@ class AttachProcessTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void aReaderThatWasStoppedLearnsWhatItMissedAndTheEngineGoesOn() {
         try (Engine engine = Engine.open(Engines.small().set("runtime.shared_region", "file")
                 .set("runtime.shared_region_directory", "\"" + folder + "\"").build());
@@ -233,14 +231,14 @@ class AttachProcessTest {
     }
 
     @Test
-    @Timeout(180)
+    @Timeout(600)
     void aStoppedEngineIsAliveAndSilent() throws Exception {
         try (Daemon daemon = Daemon.start(folder, ""); AttachedEngine attached = Engine.attach(regions())) {
             Signals.send(daemon.pid(), "STOP");
-            while (attached.heartbeatAge().toMillis() < 2_500) {
+            Until.holds("time passes", () -> {
                 assertTrue(attached.isAlive());
-                Thread.sleep(50);
-            }
+                return attached.heartbeatAge().toMillis() >= 2_500;
+            });
             assertTrue(attached.isAlive());
             try (AttachedEngine late = Engine.attach(regions())) {
                 assertTrue(late.isAlive());

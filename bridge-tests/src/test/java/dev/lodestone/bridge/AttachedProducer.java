@@ -30,7 +30,7 @@ public final class AttachedProducer {
     static final int PAYLOAD_BYTES = 232;
 
     private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
-    private static final Duration LONG = Duration.ofSeconds(60);
+    private static final Duration LONG = Duration.ofSeconds(120);
     private static final int BATCHES_BETWEEN_LOOKS = 8;
     private static final long RETRY_NS = 2_000_000;
     private static final long SPINS_MAX = 1_000;

@@ -6,6 +6,7 @@ import dev.lodestone.Engine;
 import dev.lodestone.EngineException;
 import dev.lodestone.EventHandler;
 import dev.lodestone.EventReader;
+import dev.lodestone.SlotBusyException;
 import dev.lodestone.SlotReader;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -58,7 +59,7 @@ public final class AttachedReader {
                     reads++;
                 }
                 for (int node = 0; node < READS_BETWEEN_LOOKS; node++) {
-                    seen[1] += slot.read(node % 8) && isTorn(slot) ? 1 : 0;
+                    seen[1] += isRead(slot, node % 8) && isTorn(slot) ? 1 : 0;
                     reads++;
                 }
             }
@@ -69,6 +70,15 @@ public final class AttachedReader {
         boolean whole = seen[0] + events.missed() == events.position() - first;
         return end + " state=" + engine.state() + " seen=" + seen[0] + " missed=" + events.missed() + " torn=" + seen[1]
                 + " counted=" + whole + " reads=" + (reads > 0) + " position=" + events.position();
+    }
+
+    /** Where the engine is kept from the processor in the middle of a move, its slot cannot be read for that long. */
+    private static boolean isRead(SlotReader slot, int node) {
+        try {
+            return slot.read(node);
+        } catch (SlotBusyException engineStandsStill) {
+            return false;
+        }
     }
 
     /** Whether the payload is half of one move and half of another. */

@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 
 /** A JVM of its own, for what can only be seen from outside. */
 final class Child {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
 
     /** How a child ended. */
     record End(int exit, String out, String err) {}

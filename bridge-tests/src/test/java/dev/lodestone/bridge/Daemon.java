@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 
 /** A process of the program lodestoned, from the release build. */
 final class Daemon implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
     private static final Pattern READY = Pattern.compile(
             "LODESTONE READY quic=127\\.0\\.0\\.1:(\\d+) cert=(\\S+) pid=(\\d+) region=(\\S+)");
 

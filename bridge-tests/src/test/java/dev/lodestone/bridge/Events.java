@@ -9,7 +9,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /** The events of an engine, collected; for tests that wait for one. */
 final class Events {
-    private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
+    private static final long LIMIT_NANOS = Until.LONG.toNanos();
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     /** One event with the words of its body. */

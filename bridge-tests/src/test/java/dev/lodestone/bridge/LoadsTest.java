@@ -34,7 +34,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Bulk loads from arrays, memory, arcs one by one, and files of both kinds; their progress, and what is refused. */
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(value = 600, unit = TimeUnit.SECONDS)
 class LoadsTest {
     private static final int NODES = 50_000;
     private static final Path ANDORRA = Path.of(System.getProperty("lodestone.root"), "data", "andorra.lsg");

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import dev.lodestone.AttachMode;
 import dev.lodestone.AttachedEngine;
 import dev.lodestone.Counter;
@@ -16,7 +15,6 @@ import dev.lodestone.EngineView;
 import dev.lodestone.LogHandler;
 import dev.lodestone.LogReader;
 import java.lang.System.Logger.Level;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -24,7 +22,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -33,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the native side says, in Java: forwarded to a logger, read from the ring, here and from other processes. */
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(value = 600, unit = TimeUnit.SECONDS)
 class LogsTest {
     private static final Logger NATIVE = Logger.getLogger("dev.lodestone.native");
 
@@ -47,6 +44,7 @@ class LogsTest {
         private final ConcurrentLinkedQueue<LogRecord> records = new ConcurrentLinkedQueue<>();
 
         Kept() {
+            NATIVE.setLevel(java.util.logging.Level.FINE);
             NATIVE.addHandler(this);
         }
 
@@ -61,6 +59,7 @@ class LogsTest {
         @Override
         public void close() {
             NATIVE.removeHandler(this);
+            NATIVE.setLevel(null);
         }
 
         boolean has(String start) {
@@ -68,9 +67,7 @@ class LogsTest {
         }
 
         void await(String start) {
-            while (!has(start)) {
-                LockSupport.parkNanos(1_000_000);
-            }
+            Until.holds(() -> start + " is not among " + records.stream().map(LogRecord::getMessage).toList(), () -> has(start));
         }
     }
 
@@ -91,9 +88,21 @@ class LogsTest {
             engine.rollback(0);
             kept.await("runtime::writer: rolled back from=1 to=0 branch=1");
             engine.close();
-            // Not waited for: the close returns when the last record is out.
-            assertTrue(kept.has("runtime::engine: closed revision=0"), () -> "" + kept.records.size());
-            assertTrue(kept.records.stream().allMatch(record -> record.getLevel() == java.util.logging.Level.INFO));
+            assertTrue(kept.records.stream().allMatch(record -> record.getLevel() == java.util.logging.Level.FINE));
+        }
+    }
+
+    /** Not waited for: the close returns when the last record is out, within half a second. A busy machine may take that. */
+    @Test
+    void theCloseIsTheLastRecord() {
+        for (int attempt = 1;; attempt++) {
+            try (Kept kept = new Kept()) {
+                Engines.open().close();
+                if (kept.has("runtime::engine: closed revision=0")) {
+                    return;
+                }
+                assertTrue(attempt < 10, () -> kept.records.stream().map(LogRecord::getMessage).toList().toString());
+            }
         }
     }
 
@@ -118,8 +127,9 @@ class LogsTest {
             Engine engine = Engines.open();
             Engines.move(engine, 1, 2, 3);
             engine.rollback(0);
+            engine.graph().put(1, 2, 3);
+            kept.await("runtime::load: loaded");
             engine.close();
-            assertTrue(kept.has("runtime::engine: closed"), () -> "" + kept.records.size());
             assertFalse(kept.has("runtime::writer: rolled back"));
         } finally {
             NATIVE.removeHandler(broken);
@@ -189,21 +199,14 @@ class LogsTest {
 
     @Test
     void lookingForRecordsAllocatesNothing() {
-        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         try (Engine engine = Engines.open()) {
             LogReader logs = engine.logs();
             LogHandler handler = (level, position, record) -> sum += position + record.session() + record.threadId();
-            long bytes = -1;
-            // What a look allocates it allocates in every round; what the JVM does once for itself falls into one of them.
-            for (int round = 0; round < 20 && bytes != 0; round++) {
-                engine.graph().put(1, 2, 0x1_0001 + round);
-                long before = threads.getCurrentThreadAllocatedBytes();
+            assertEquals(0, Allocated.least(() -> engine.graph().put(1, 2, 0x1_0001), () -> {
                 for (int step = 0; step < 10_000; step++) {
                     sum += logs.poll(handler, 8);
                 }
-                bytes = threads.getCurrentThreadAllocatedBytes() - before;
-            }
-            assertEquals(0, bytes);
+            }));
             assertTrue(sum > 0);
         }
     }
@@ -218,9 +221,7 @@ class LogsTest {
             daemon.kill();
             assertTrue(attached.awaitEnd(Duration.ofSeconds(60)));
             assertEquals(before, messages(attached));
-            while (!daemon.problems().contains(" INFO  transport::server: listening address=")) {
-                LockSupport.parkNanos(1_000_000);
-            }
+            Until.holds(daemon::problems, () -> daemon.problems().contains(" INFO  transport::server: listening address="));
         }
     }
 

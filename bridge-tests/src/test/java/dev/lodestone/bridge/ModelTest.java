@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
  * Random moves, releases, routes and rollbacks through the Java API against {@link Model}. A failure names its seed;
  * {@code -Dlodestone.seed=N} runs that one alone, {@code -Dlodestone.seeds=N} that many.
  */
-@Timeout(value = 300, unit = TimeUnit.SECONDS)
+@Timeout(value = 600, unit = TimeUnit.SECONDS)
 class ModelTest {
     private static final int NODES = 40;
     private static final int SLOTS = 24;

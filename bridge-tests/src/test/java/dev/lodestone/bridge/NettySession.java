@@ -48,7 +48,7 @@ final class NettySession implements AutoCloseable {
     private static final int HEADER_BYTES = 16;
     private static final int DIGEST_BYTES = 32;
     private static final int HEAD_BYTES = 24;
-    private static final int WAIT_S = 20;
+    private static final int WAIT_S = 120;
     private static final int WINDOW_BYTES = 1 << 20;
 
     /** One frame of the server. */
@@ -81,10 +81,15 @@ final class NettySession implements AutoCloseable {
         stream = connection.createStream(QuicStreamType.BIDIRECTIONAL, new Frames()).get(WAIT_S, TimeUnit.SECONDS);
     }
 
-    /** HELLO, and the WELCOME that answers it. */
-    Frame greet(int version) throws Exception {
+    /** HELLO alone. What answers a bad one may be dropped by quiche with the end of the connection that follows it. */
+    void hello(int version) {
         ByteBuffer body = little(4).putShort((short) version).putShort((short) 0);
         send(HELLO, 0, body.array());
+    }
+
+    /** HELLO, and the WELCOME that answers it. */
+    Frame greet(int version) throws Exception {
+        hello(version);
         Frame welcome = frame();
         session = welcome.session();
         return welcome;

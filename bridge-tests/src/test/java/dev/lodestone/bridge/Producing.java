@@ -17,7 +17,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /** A JVM of its own that runs {@link AttachedProducer}, without the native library on its class path. */
 final class Producing implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
     private static final long LOOK_NS = 50_000;
 
     private final Process process;

@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 
 /** A JVM of its own that runs {@link AttachedReader}, without the native library on its class path. */
 final class Reader implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
 
     private final Process process;
     private final BufferedReader out;

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Going back by a time, not by a number. */
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(value = 600, unit = TimeUnit.SECONDS)
 class RollbackTimeTest {
     /** The newest revision committed by then. */
     private static long at(TreeMap<Long, Long> lastOfMs, long unixMs) {

@@ -22,6 +22,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,7 +43,11 @@ class TornReadsTest {
     @TempDir
     private Path folder;
 
+    private static final int SEEN_MIN = 10;
+
     private final AtomicBoolean done = new AtomicBoolean();
+    /** What each reader has read by now. */
+    private final AtomicLongArray seenBy = new AtomicLongArray(3);
 
     @Test
     @Timeout(value = 900, unit = TimeUnit.SECONDS)
@@ -50,27 +57,32 @@ class TornReadsTest {
                 AttachedEngine attached = Engine.attach(engine.regionPath().orElseThrow(), AttachMode.READ_ONLY);
                 ExecutorService threads = Executors.newCachedThreadPool()) {
             List<Future<Long>> readers = new ArrayList<>();
-            readers.add(threads.submit(reader(engine.slotReader())));
-            readers.add(threads.submit(reader(attached.slotReader())));
-            readers.add(threads.submit(events(attached.events())));
+            readers.add(threads.submit(reader(0, engine.slotReader())));
+            readers.add(threads.submit(reader(1, attached.slotReader())));
+            readers.add(threads.submit(events(2, attached.events())));
             try {
-                write(engine);
+                write(engine, () -> readers.stream().anyMatch(Future::isDone));
             } finally {
                 done.set(true);
             }
             for (Future<Long> reader : readers) {
-                assertTrue(reader.get() > 10, "a reader saw next to nothing");
+                assertTrue(reader.get() > SEEN_MIN, "a reader saw next to nothing");
             }
             assertEquals(engine.verifyHash(), engine.stateHash());
         }
     }
 
     /** All words of a payload are the same number, whose low bits are those of the mask. */
-    private void write(Engine engine) {
+    private void write(Engine engine, BooleanSupplier isFailed) {
         long end = System.nanoTime() + Duration.ofSeconds(SECONDS).toNanos();
+        long limit = end + Until.LONG.toNanos();
         long value = 0;
         try (Commands commands = engine.commands()) {
-            for (long round = 1; System.nanoTime() < end; round++) {
+            // Longer where the readers get so little of the processor that they have seen nothing yet.
+            for (long round = 1; System.nanoTime() < end || isUnseen() && System.nanoTime() < limit; round++) {
+                if (isFailed.getAsBoolean()) {
+                    return;
+                }
                 CommandBatch batch = commands.batch();
                 while (!batch.tryClaim(BATCH, PAYLOAD_BYTES)) {
                     Thread.onSpinWait();
@@ -95,7 +107,11 @@ class TornReadsTest {
         }
     }
 
-    private Callable<Long> reader(SlotReader slot) {
+    private boolean isUnseen() {
+        return IntStream.range(0, seenBy.length()).anyMatch(reader -> seenBy.get(reader) <= SEEN_MIN);
+    }
+
+    private Callable<Long> reader(int number, SlotReader slot) {
         return () -> {
             long read = 0;
             long busy = 0;
@@ -110,6 +126,7 @@ class TornReadsTest {
                         busy++;
                     }
                 }
+                seenBy.set(number, read);
             }
             assertTrue(busy <= read, busy + " looks were given up, " + read + " were not");
             return read;
@@ -129,7 +146,7 @@ class TornReadsTest {
     }
 
     /** Each event once, whole, in order; the branch counts the rollbacks. */
-    private Callable<Long> events(EventReader events) {
+    private Callable<Long> events(int number, EventReader events) {
         return () -> {
             long[] seen = {0, events.position()};
             boolean more = true;
@@ -145,6 +162,7 @@ class TornReadsTest {
                 }, 64) > 0) {
                     Thread.onSpinWait();
                 }
+                seenBy.set(number, seen[0]);
                 Thread.onSpinWait();
             }
             return seen[0];

@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
 
 /** A process of lodestoned, from the release build, whose region lies in a given folder. */
 final class Daemon implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
 
     private final Process process;
 

@@ -12,7 +12,7 @@ import java.util.function.Predicate;
 
 /** The program lodestone in a process of its own. */
 final class Tool implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 180;
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
     /** How it ended. */

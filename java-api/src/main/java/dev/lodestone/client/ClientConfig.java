@@ -14,6 +14,7 @@ import java.util.concurrent.Executor;
 /** How a {@link LodestoneClient} reaches its server, and as whom. Immutable; any thread. */
 public final class ClientConfig {
     private static final int IN_FLIGHT_LIMIT = 65_536;
+    private static final int UPDATES_LIMIT = 1 << 20;
     private static final Duration TIME_MAX = Duration.ofDays(1);
 
     private final Map<String, String> settings;
@@ -199,6 +200,35 @@ public final class ClientConfig {
             inFlightMax = requests;
             settings.put("in_flight_max", Integer.toString(requests));
             return this;
+        }
+
+        /**
+         * Lets the client subscribe to nodes, and bounds the nodes whose news wait to be taken: each with its newest state, in
+         * some 350 bytes outside the heap. While so many wait, the client reads no more of the stream of updates, and drops what
+         * comes of further nodes by datagram. The server must speak protocol version 2 or 3, as it does unless
+         * {@code fanout.subscriptions_max} is 0.
+         *
+         * @param nodes 0 to 1,048,576; default 0: the client cannot subscribe
+         * @return this builder
+         * @throws IllegalArgumentException when it is out of that range
+         */
+        public Builder updatesMax(int nodes) {
+            if (nodes < 0 || nodes > UPDATES_LIMIT) {
+                throw new IllegalArgumentException("updatesMax " + nodes + " is not from 0 to " + UPDATES_LIMIT);
+            }
+            settings.put("updates_max", Integer.toString(nodes));
+            return this;
+        }
+
+        /**
+         * How long the answer to a datagram is waited for.
+         *
+         * @param time 1 ms to a day; default 1 s
+         * @return this builder
+         * @throws IllegalArgumentException when it is out of that range
+         */
+        public Builder datagramTimeout(Duration time) {
+            return time("datagram_timeout_ms", time, Duration.ofMillis(1));
         }
 
         /**

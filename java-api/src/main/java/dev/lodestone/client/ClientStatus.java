@@ -1,5 +1,7 @@
 package dev.lodestone.client;
 
+import dev.lodestone.Status;
+
 /**
  * What a client tells of itself, as of one moment.
  *
@@ -10,6 +12,8 @@ package dev.lodestone.client;
  * @param reconnects connections made after the first
  * @param rollbacks rollbacks that the server told of: what was acknowledged with a higher revision is undone
  * @param inFlight requests under way
+ * @param lastLoss why the last connection was lost: {@link Status#SLOW_CONSUMER} when answers or news were not taken for too
+ *     long, {@link Status#CONNECTION_LOST} when the path broke; {@link Status#OK} while none was
  */
 public record ClientStatus(ClientState state, int session, int nodesMax, long revision, long reconnects, long rollbacks,
-        int inFlight) {}
+        int inFlight, Status lastLoss) {}

@@ -9,6 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A session with an engine elsewhere that outlives its connections.
@@ -35,6 +36,11 @@ import java.util.concurrent.TimeoutException;
  * Close a client: it has a thread, and memory outside the heap.
  */
 public final class LodestoneClient implements AutoCloseable {
+    /** Most nodes in one subscription. */
+    public static final int SUBSCRIBE_NODES_MAX = 64;
+
+    /** How long to wait when requests that nobody waits for have the places, nanoseconds. */
+    private static final long FIRED_WAIT_NS = 100_000;
     private static final Duration CLOSE_WAIT = Duration.ofSeconds(5);
 
     private final NativeClient client;
@@ -126,6 +132,137 @@ public final class LodestoneClient implements AutoCloseable {
     }
 
     /**
+     * Sends a move as a datagram: it waits for nothing that was lost before it, may be lost itself, and is never sent again.
+     * There is no order between datagrams, nor with what goes by the stream; the server refuses one that another has overtaken
+     * ({@link Status#REPLAYED}).
+     *
+     * @param move the move
+     * @return what becomes of it; {@link MoveResult#inDoubt()} when no answer came within
+     *     {@link ClientConfig.Builder#datagramTimeout}, or the connection was lost: it, or its answer, was lost
+     */
+    public CompletableFuture<MoveResult> moveByDatagramAsync(Move move) {
+        return client.moveByDatagram(move);
+    }
+
+    /**
+     * As {@link #moveByDatagramAsync}, and waits for what becomes of it.
+     *
+     * @param move the move
+     * @return what became of it
+     * @throws ClientException as {@link #move}
+     */
+    public MoveResult moveByDatagram(Move move) {
+        return await(() -> client.moveByDatagram(move));
+    }
+
+    /**
+     * Sends a move as a datagram that nobody answers, and forgets it: for positions that the next one replaces. It may be lost,
+     * or refused, and nobody will know. Never waits.
+     *
+     * @param move the move
+     * @return false when it was not sent, because as many requests as may be are under way or there is no connection right now
+     * @throws ClientClosedException when the client is closed
+     * @throws ConnectionLostException when the session was lost for good
+     */
+    public boolean trySend(Move move) {
+        return client.fire(Objects.requireNonNull(move, "move"));
+    }
+
+    /**
+     * Reads the slot of a node by datagram: it does not wait for the requests before it, and may be lost.
+     *
+     * @param node the node, unsigned
+     * @return the state; the future fails with {@link Status#TIMEOUT} when no answer came within
+     *     {@link ClientConfig.Builder#datagramTimeout}, with {@link RequestRefusedException} for a node that there is not
+     */
+    public CompletableFuture<NodeState> readByDatagramAsync(int node) {
+        return client.readByDatagram(node);
+    }
+
+    /**
+     * As {@link #readByDatagramAsync}, and waits for the state.
+     *
+     * @param node the node, unsigned
+     * @return the state
+     * @throws RequestRefusedException for a node that there is not
+     * @throws ClientException as {@link #move}; {@link Status#TIMEOUT} when no answer came
+     */
+    public NodeState readByDatagram(int node) {
+        return await(() -> client.readByDatagram(node));
+    }
+
+    /**
+     * Subscribes to nodes, all of them or none: their states come as {@link #news()}, first as they are, then after every change.
+     * A node that is subscribed to already stays as it is, or comes the other way from then on. After a lost connection the
+     * client subscribes again by itself. Needs {@link ClientConfig.Builder#updatesMax}.
+     *
+     * @param delivery how the states are to come
+     * @param nodes the nodes, 1 to 64, unsigned
+     * @return what becomes of it; a refusal is no exception
+     * @throws IllegalArgumentException when there are none or too many nodes
+     */
+    public CompletableFuture<SubscribeResult> subscribeAsync(Delivery delivery, int... nodes) {
+        Objects.requireNonNull(delivery, "delivery");
+        if (nodes.length == 0) {
+            throw new IllegalArgumentException("no node is named");
+        }
+        return client.subscribe(delivery, checked(nodes));
+    }
+
+    /**
+     * As {@link #subscribeAsync}, and waits for what becomes of it.
+     *
+     * @param delivery how the states are to come
+     * @param nodes the nodes, 1 to 64, unsigned
+     * @return what became of it; a refusal is no exception
+     * @throws IllegalArgumentException when there are none or too many nodes
+     * @throws ClientException as {@link #move}
+     */
+    public SubscribeResult subscribe(Delivery delivery, int... nodes) {
+        return await(() -> subscribeAsync(delivery, nodes));
+    }
+
+    /**
+     * Ends subscriptions to nodes. What was on its way may still come.
+     *
+     * @param nodes the nodes, at most 64, unsigned; none: all
+     * @return what becomes of it
+     * @throws IllegalArgumentException when there are too many nodes
+     */
+    public CompletableFuture<SubscribeResult> unsubscribeAsync(int... nodes) {
+        return client.unsubscribe(checked(nodes));
+    }
+
+    /**
+     * As {@link #unsubscribeAsync}, and waits for what becomes of it.
+     *
+     * @param nodes the nodes, at most 64, unsigned; none: all
+     * @return what became of it
+     * @throws IllegalArgumentException when there are too many nodes
+     * @throws ClientException as {@link #move}
+     */
+    public SubscribeResult unsubscribe(int... nodes) {
+        return await(() -> unsubscribeAsync(nodes));
+    }
+
+    private static int[] checked(int[] nodes) {
+        if (nodes.length > SUBSCRIBE_NODES_MAX) {
+            throw new IllegalArgumentException(nodes.length + " nodes; at most " + SUBSCRIBE_NODES_MAX + " go together");
+        }
+        return nodes;
+    }
+
+    /**
+     * A reader for the news of nodes that the client, or the application on the server, subscribed its session to. Without
+     * {@link ClientConfig.Builder#updatesMax} its polls fail.
+     *
+     * @return a new reader; one thread at a time uses it
+     */
+    public NewsReader news() {
+        return new NewsReader(client.news());
+    }
+
+    /**
      * Asks for a shortest path.
      *
      * @param source first node, unsigned
@@ -184,6 +321,7 @@ public final class LodestoneClient implements AutoCloseable {
             client.awaitPlace(deadlineNs - System.nanoTime());
             CompletableFuture<T> answer = request.send();
             while (client.refusedForRoom(answer)) {
+                LockSupport.parkNanos(FIRED_WAIT_NS);
                 client.awaitPlace(deadlineNs - System.nanoTime());
                 answer = request.send();
             }

@@ -135,6 +135,7 @@ public record ConfigKey(String path, Kind kind, Object standard, long min, long 
             whole("transport.session_streams_per_second", 1_000, 0, 1_000_000),
             choice("transport.stream_credit", "at_welcome", "on_use"),
             of("transport.migration", Kind.FLAG, true),
+            whole("transport.receive_buffer_kib", 4_096, 64, 65_536),
             of("monitoring.heap_profile_interval", Kind.DURATION, Duration.ofSeconds(30)),
             whole("monitoring.gc_pause_alert_ms", 5, 1, 60_000),
             of("monitoring.rss_flatness_window", Kind.DURATION, Duration.ofMinutes(5)),

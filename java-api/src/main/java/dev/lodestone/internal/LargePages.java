@@ -18,20 +18,21 @@ public final class LargePages {
     private LargePages() {}
 
     /**
-     * Tells the log whether there are large pages: at level DEBUG when there are, at INFO when not.
+     * Tells the log whether there are large pages: at level DEBUG when there are.
      *
      * @param logger the log
+     * @param absent the level when there are none
      */
-    public static void tell(System.Logger logger) {
-        tell(logger, setting(SETTING));
+    public static void tell(System.Logger logger, Level absent) {
+        tell(logger, absent, setting(SETTING));
     }
 
-    static void tell(System.Logger logger, String setting) {
+    static void tell(System.Logger logger, Level absent, String setting) {
         if (areGiven(setting)) {
             logger.log(Level.DEBUG, "large tables lie in pages of 2 MiB where there are free ones (transparent_hugepage: {0})",
                     setting);
         } else {
-            logger.log(Level.INFO, "the system gives no pages of 2 MiB (transparent_hugepage: {0}): all works, changes of a large"
+            logger.log(absent, "the system gives no pages of 2 MiB (transparent_hugepage: {0}): all works, changes of a large"
                     + " graph take longer. What to do: write madvise to {1}", setting, SETTING);
         }
     }

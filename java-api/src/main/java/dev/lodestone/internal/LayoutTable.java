@@ -10,6 +10,7 @@ import dev.lodestone.bindings.LodestoneHash;
 import dev.lodestone.bindings.LodestoneLayout;
 import dev.lodestone.bindings.LodestoneLoad;
 import dev.lodestone.bindings.LodestoneMove;
+import dev.lodestone.bindings.LodestoneNodeNews;
 import dev.lodestone.bindings.LodestoneProgress;
 import dev.lodestone.bindings.LodestoneRequest;
 import dev.lodestone.bindings.LodestoneRollback;
@@ -34,6 +35,7 @@ public final class LayoutTable {
     private static final List<MemoryLayout> STRUCTS = List.of(
             LodestoneClientInfo.layout(), LodestoneCompletion.layout(), LodestoneDescription.layout(), LodestoneError.layout(),
             LodestoneHash.layout(), LodestoneLayout.layout(), LodestoneLoad.layout(), LodestoneMove.layout(),
+            LodestoneNodeNews.layout(),
             LodestoneProgress.layout(), LodestoneRequest.layout(), LodestoneRollback.layout(), LodestoneRoute.layout(),
             LodestoneRouteAnswer.layout(), LodestoneSession.layout(), LodestoneSubmission.layout());
 

@@ -1,6 +1,7 @@
 package dev.lodestone.internal;
 
 import dev.lodestone.EngineException;
+import dev.lodestone.LogHandler;
 import dev.lodestone.LogReader;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -10,7 +11,8 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * Forwards the log records of an engine in this process to the logger {@code dev.lodestone.native}: one daemon thread that looks
- * ten times a second and allocates only when there is a record.
+ * ten times a second and allocates only when there is a record. A library is silent unless something is wrong: what is routine
+ * gets the level that its user wants.
  *
  * <p>It tells the engine how far it is, so that the close waits for a moment until the last record is out.
  */
@@ -27,6 +29,8 @@ public final class LogForwarder implements AutoCloseable {
 
     private final Region region;
     private final LogReader reader;
+    private final Level routine;
+    private final LogHandler handler = this::tell;
     private final Thread thread;
     private long missedTold;
     private volatile boolean closing;
@@ -37,10 +41,12 @@ public final class LogForwarder implements AutoCloseable {
      *
      * @param region the engine's region
      * @param reader a reader that begins with the first record, for this object alone
+     * @param routine the level that records of level {@code INFO} get
      */
-    public LogForwarder(Region region, LogReader reader) {
+    public LogForwarder(Region region, LogReader reader, Level routine) {
         this.region = region;
         this.reader = reader;
+        this.routine = routine;
         LogLayout.tellTaken(region, reader.position());
         thread = Thread.ofPlatform().daemon().name("lodestone-log").start(this::run);
     }
@@ -59,7 +65,7 @@ public final class LogForwarder implements AutoCloseable {
     }
 
     private int forward() {
-        int taken = reader.poll(LogForwarder::tell, POLL_MAX);
+        int taken = reader.poll(handler, POLL_MAX);
         if (taken > 0) {
             long missed = reader.missed() - missedTold;
             if (missed > 0) {
@@ -71,9 +77,10 @@ public final class LogForwarder implements AutoCloseable {
         return taken;
     }
 
-    private static void tell(Level level, long position, LogReader record) {
-        if (isLoggable(level)) {
-            log(level, text(record), null);
+    private void tell(Level level, long position, LogReader record) {
+        Level told = level == Level.INFO ? routine : level;
+        if (isLoggable(told)) {
+            log(told, text(record), null);
         }
     }
 

@@ -6,23 +6,25 @@ import dev.lodestone.bindings.Lodestone;
 import dev.lodestone.bindings.LodestoneClientInfo;
 import dev.lodestone.bindings.LodestoneCompletion;
 import dev.lodestone.bindings.LodestoneError;
-import dev.lodestone.bindings.LodestoneRequest;
 import dev.lodestone.client.ClientClosedException;
 import dev.lodestone.client.ClientException;
 import dev.lodestone.client.ClientState;
 import dev.lodestone.client.ClientStatus;
 import dev.lodestone.client.ConnectionLostException;
+import dev.lodestone.client.Delivery;
 import dev.lodestone.client.InFlightFullException;
 import dev.lodestone.client.Move;
 import dev.lodestone.client.MoveResult;
 import dev.lodestone.client.NodeState;
 import dev.lodestone.client.RequestRefusedException;
+import dev.lodestone.client.SubscribeResult;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -38,10 +40,6 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>The number is never used twice, so a call that meets the close is refused by the native side and touches no freed memory.
  */
 public final class NativeClient {
-    private static final byte KIND_MOVE = 0x10;
-    private static final byte KIND_RELEASE = 0x18;
-    private static final byte KIND_ROUTE = 0x20;
-    private static final byte KIND_READ = 0x28;
     /** Completions fetched in one call. */
     private static final int FETCHED_MAX = 256;
     /** Room for nodes of routes in one call: two of the longest lists. */
@@ -95,7 +93,7 @@ public final class NativeClient {
     private final Map<Long, Flight> flights = new ConcurrentHashMap<>();
     /** Held to fill the one request cell and hand it over, so that requests leave in the order of their calls. */
     private final ReentrantLock sending = new ReentrantLock();
-    private final MemorySegment cell;
+    private final RequestCell cell;
     private final MemorySegment taken;
     private final MemorySegment error;
     private final Thread fetcher;
@@ -110,7 +108,7 @@ public final class NativeClient {
         this.executor = executor;
         this.places = new Semaphore(inFlightMax);
         Arena lifetime = Arena.ofAuto();
-        this.cell = lifetime.allocate(LodestoneRequest.layout());
+        this.cell = new RequestCell(lifetime);
         this.taken = lifetime.allocate(ValueLayout.JAVA_INT);
         this.error = lifetime.allocate(LodestoneError.layout());
         this.fetcher = Thread.ofPlatform().daemon().name("lodestone-client-answers").unstarted(this::fetchAll);
@@ -140,7 +138,14 @@ public final class NativeClient {
         }
     }
 
-    private static ClientException failure(int status, MemorySegment error) {
+    /**
+     * What a call of a client failed with.
+     *
+     * @param status its status, not 0
+     * @param error its text
+     * @return the exception
+     */
+    static ClientException failure(int status, MemorySegment error) {
         Status known = Status.of(status);
         String what = Call.text(error);
         return switch (known) {
@@ -174,16 +179,43 @@ public final class NativeClient {
      * @return its result
      */
     public CompletableFuture<MoveResult> move(Move move) {
-        byte[] payload = move.payload();
-        return send(KIND_MOVE, packet -> {
-            packet.set(INT, 0, move.source());
-            packet.set(INT, 4, move.target());
-            packet.set(INT, 8, move.edgeMask());
-            packet.set(SHORT, 12, (short) 0);
-            packet.set(SHORT, 14, (short) payload.length);
-            packet.set(LONG, 16, move.version());
-            MemorySegment.copy(payload, 0, packet, ValueLayout.JAVA_BYTE, PAYLOAD_OFFSET, payload.length);
-        }, NativeClient::result);
+        Objects.requireNonNull(move, "move");
+        return send(RequestCell.KIND_MOVE, RequestCell.BY_STREAM, cell -> cell.move(move), NativeClient::result);
+    }
+
+    /**
+     * Sends a move as a datagram, to be answered.
+     *
+     * @param move the move
+     * @return its result
+     */
+    public CompletableFuture<MoveResult> moveByDatagram(Move move) {
+        Objects.requireNonNull(move, "move");
+        return send(RequestCell.KIND_MOVE, RequestCell.BY_DATAGRAM, cell -> cell.move(move), NativeClient::result);
+    }
+
+    /**
+     * Sends a move as a datagram that nobody answers.
+     *
+     * @param move the move
+     * @return false when there is no place or no connection
+     */
+    public boolean fire(Move move) {
+        sending.lock();
+        try {
+            if (end != null || closing) {
+                throw end != null ? again(end) : new ClientClosedException();
+            }
+            cell.begin(0, RequestCell.KIND_MOVE, RequestCell.BY_DATAGRAM_UNANSWERED);
+            cell.move(move);
+            int status = Lodestone.lodestone_client_submit(handle, cell.segment(), 1, taken, error);
+            if (status != 0 && Status.of(status) != Status.CONNECTION_LOST) {
+                throw failure(status, error);
+            }
+            return status == 0 && taken.get(ValueLayout.JAVA_INT, 0) == 1;
+        } finally {
+            sending.unlock();
+        }
     }
 
     /**
@@ -193,7 +225,7 @@ public final class NativeClient {
      * @return its result
      */
     public CompletableFuture<MoveResult> release(int node) {
-        return send(KIND_RELEASE, packet -> packet.set(INT, 0, node), NativeClient::result);
+        return send(RequestCell.KIND_RELEASE, RequestCell.BY_STREAM, cell -> cell.pair(node, 0), NativeClient::result);
     }
 
     /**
@@ -203,7 +235,48 @@ public final class NativeClient {
      * @return its state
      */
     public CompletableFuture<NodeState> read(int node) {
-        return send(KIND_READ, packet -> packet.set(INT, 0, node), NativeClient::state);
+        return send(RequestCell.KIND_READ, RequestCell.BY_STREAM, cell -> cell.pair(node, 0), NativeClient::state);
+    }
+
+    /**
+     * Sends a read as a datagram.
+     *
+     * @param node the node
+     * @return its state
+     */
+    public CompletableFuture<NodeState> readByDatagram(int node) {
+        return send(RequestCell.KIND_READ, RequestCell.BY_DATAGRAM, cell -> cell.pair(node, 0), NativeClient::state);
+    }
+
+    /**
+     * Subscribes to nodes.
+     *
+     * @param delivery how their states are to come
+     * @param nodes the nodes, 1 to 64
+     * @return what becomes of it
+     */
+    public CompletableFuture<SubscribeResult> subscribe(Delivery delivery, int[] nodes) {
+        byte kind = delivery == Delivery.DATAGRAM ? RequestCell.KIND_SUBSCRIBE_LATEST : RequestCell.KIND_SUBSCRIBE;
+        return send(kind, RequestCell.BY_STREAM, cell -> cell.nodes(nodes), NativeClient::subscription);
+    }
+
+    /**
+     * Ends subscriptions.
+     *
+     * @param nodes the nodes, at most 64; none: all
+     * @return what becomes of it
+     */
+    public CompletableFuture<SubscribeResult> unsubscribe(int[] nodes) {
+        return send(RequestCell.KIND_UNSUBSCRIBE, RequestCell.BY_STREAM, cell -> cell.nodes(nodes), NativeClient::subscription);
+    }
+
+    /**
+     * What takes the news of nodes.
+     *
+     * @return a reader of its own
+     */
+    public NativeNews news() {
+        return new NativeNews(handle);
     }
 
     /**
@@ -214,15 +287,18 @@ public final class NativeClient {
      * @return the route
      */
     public CompletableFuture<Route> route(int source, int target) {
-        return send(KIND_ROUTE, packet -> {
-            packet.set(INT, 0, source);
-            packet.set(INT, 4, target);
-        }, NativeClient::route);
+        return send(RequestCell.KIND_ROUTE, RequestCell.BY_STREAM, cell -> cell.pair(source, target), NativeClient::route);
     }
 
     private static MoveResult result(Fetched completion) {
         MemorySegment cell = completion.cell();
         return new MoveResult(completion.status(), LodestoneCompletion.revision(cell), LodestoneCompletion.node(cell));
+    }
+
+    private static SubscribeResult subscription(Fetched completion) {
+        MemorySegment cell = completion.cell();
+        return new SubscribeResult(completion.status(), LodestoneCompletion.revision(cell),
+                (int) LodestoneCompletion.nodes_total(cell), LodestoneCompletion.node(cell));
     }
 
     private static NodeState state(Fetched completion) {
@@ -250,12 +326,12 @@ public final class NativeClient {
         }
     }
 
-    /** Fills the packet of a request. */
-    private interface Packet {
-        void fill(MemorySegment packet);
+    /** Fills the cell of a request. */
+    private interface Filling {
+        void fill(RequestCell cell);
     }
 
-    private <T> CompletableFuture<T> send(byte kind, Packet packet, Reading<T> reading) {
+    private <T> CompletableFuture<T> send(byte kind, byte way, Filling filling, Reading<T> reading) {
         CompletableFuture<T> future = new CompletableFuture<>();
         if (end != null || closing) {
             future.completeExceptionally(end != null ? again(end) : new ClientClosedException());
@@ -264,7 +340,7 @@ public final class NativeClient {
         } else {
             long id = lastId.incrementAndGet();
             flights.put(id, flight(future, reading));
-            ClientException refused = handOver(id, kind, packet);
+            ClientException refused = handOver(id, kind, way, filling);
             if (refused != null && flights.remove(id) != null) {
                 places.release();
                 future.completeExceptionally(refused);
@@ -306,13 +382,12 @@ public final class NativeClient {
     }
 
     /** Hands one request over; what it was refused with, or null. */
-    private ClientException handOver(long id, byte kind, Packet packet) {
+    private ClientException handOver(long id, byte kind, byte way, Filling filling) {
         sending.lock();
         try {
-            LodestoneRequest.id(cell, id);
-            LodestoneRequest.kind(cell, kind);
-            packet.fill(LodestoneRequest.packet(cell));
-            int status = Lodestone.lodestone_client_submit(handle, cell, 1, taken, error);
+            cell.begin(id, kind, way);
+            filling.fill(cell);
+            int status = Lodestone.lodestone_client_submit(handle, cell.segment(), 1, taken, error);
             if (status != 0) {
                 return failure(status, error);
             }
@@ -365,12 +440,16 @@ public final class NativeClient {
         }
     }
 
-    /** Why a request was not answered: the client has ended, and says why with its text. */
+    /** Why a request was not answered: its datagram was lost, or the client has ended and says why with its text. */
     private ClientException ended(int status) {
         try (Call call = new Call()) {
             int reason = Lodestone.lodestone_client_reason(handle, call.error());
-            return reason == 0 ? new ConnectionLostException(Status.of(status), "the client has ended")
-                    : failure(reason, call.error());
+            if (reason != 0) {
+                return failure(reason, call.error());
+            }
+            return Status.of(status) == Status.TIMEOUT
+                    ? new ClientException(Status.TIMEOUT, "no answer to the datagram came in time", "ask again", null)
+                    : new ConnectionLostException(Status.of(status), "the request could not be sent");
         }
     }
 
@@ -451,7 +530,7 @@ public final class NativeClient {
             return new ClientStatus(ClientState.values()[LodestoneClientInfo.state(info)], LodestoneClientInfo.session(info),
                     LodestoneClientInfo.nodes_max(info), LodestoneClientInfo.revision(info),
                     LodestoneClientInfo.reconnects(info), LodestoneClientInfo.rollbacks(info),
-                    LodestoneClientInfo.in_flight(info));
+                    LodestoneClientInfo.in_flight(info), Status.of(LodestoneClientInfo.loss(info)));
         }
     }
 

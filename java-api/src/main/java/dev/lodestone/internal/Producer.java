@@ -75,11 +75,13 @@ public final class Producer {
     }
 
     private static Producer register(Region region, Sleeper sleeper, int tenant, boolean wantsLane, ProcessIdentity process) {
+        // Said with the very step that takes the entry: the engine takes nobody for dead by a number of another namespace.
+        long pid = process.namespace() == region.namespace() ? process.pid() : 0;
         for (int entry = 0; entry < region.producersMax(); entry++) {
             long at = region.producers() + entry * BridgeLayout.PRODUCER_BYTES;
             long found = Words.acquire(at + BridgeLayout.PRODUCER_STATE);
             long epoch = (found >>> Byte.SIZE) + 1 & EPOCH_MASK;
-            long taken = STAGE_REGISTERING | epoch << Byte.SIZE | process.pid() << Integer.SIZE;
+            long taken = STAGE_REGISTERING | epoch << Byte.SIZE | pid << Integer.SIZE;
             if ((found & STAGE_MASK) != STAGE_FREE || !Words.replace(at + BridgeLayout.PRODUCER_STATE, found, taken)) {
                 continue;
             }
@@ -205,7 +207,8 @@ public final class Producer {
             long before = Words.acquire(line);
             long word = Words.opaque(line + (long) index * Long.BYTES);
             VarHandle.acquireFence();
-            // A word alone is always whole; a line that keeps changing only means that it is newer than that.
+            // A word alone is always whole. A line that keeps changing only means that it is newer than that; in one whose writer
+            // stands still, no word is older than what was seen to be decided, which is written last.
             if ((before & 1) == 0 && Words.opaque(line) == before || looks == Region.LOOKS_SPINNING_MAX) {
                 return word;
             }

@@ -61,6 +61,7 @@ public final class Region {
     private static final long AT_COMMIT = 1_024;
     private static final long AT_BELL = 1_536;
     private static final long AT_ORDER = 1_540;
+    private static final long AT_NAMESPACE = 1_544;
     private static final long AT_POISON = 2_048;
     private static final int COMMIT_WORDS = 9;
     private static final int POISON_BYTES_MAX = 1_020;
@@ -309,6 +310,11 @@ public final class Region {
      */
     int order() {
         return Words.opaqueInt(base + AT_ORDER);
+    }
+
+    /** The namespace in which the engine's process has its number, 0 where the system does not tell. */
+    long namespace() {
+        return Words.opaque(base + AT_NAMESPACE);
     }
 
     /**

@@ -44,7 +44,12 @@ class LargePagesTest {
 
     private static List<String> toldOf(String setting) {
         List<String> told = new ArrayList<>();
-        LargePages.tell(new System.Logger() {
+        LargePages.tell(logger(told), System.Logger.Level.INFO, setting);
+        return told;
+    }
+
+    private static System.Logger logger(List<String> told) {
+        return new System.Logger() {
             @Override
             public String getName() {
                 return "test";
@@ -64,7 +69,6 @@ class LargePagesTest {
             public void log(Level level, ResourceBundle bundle, String format, Object... parameters) {
                 told.add(level + " " + MessageFormat.format(format, parameters));
             }
-        }, setting);
-        return told;
+        };
     }
 }

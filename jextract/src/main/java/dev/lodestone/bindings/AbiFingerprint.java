@@ -4,7 +4,7 @@ package dev.lodestone.bindings;
 /** Which header these bindings were made from. */
 public final class AbiFingerprint {
     /** FNV-1a-64 of the bytes of lodestone.h; the library must report the same. */
-    public static final long VALUE = 0xf6ee478e9b54fe2eL;
+    public static final long VALUE = 0xc3ffc19a393ac7e6L;
 
     private AbiFingerprint() {}
 }

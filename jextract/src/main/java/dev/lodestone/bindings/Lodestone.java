@@ -627,6 +627,71 @@ public class Lodestone extends LodestoneSymbols {
         }
     }
 
+    private static class lodestone_client_news {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_INT,
+            Lodestone.C_LONG_LONG,
+            Lodestone.C_POINTER,
+            Lodestone.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lodestone_client_news");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_news(uint64_t client, struct LodestoneNodeNews *out, uint32_t capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static FunctionDescriptor lodestone_client_news$descriptor() {
+        return lodestone_client_news.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_news(uint64_t client, struct LodestoneNodeNews *out, uint32_t capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static MethodHandle lodestone_client_news$handle() {
+        return lodestone_client_news.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t lodestone_client_news(uint64_t client, struct LodestoneNodeNews *out, uint32_t capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static MemorySegment lodestone_client_news$address() {
+        return lodestone_client_news.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t lodestone_client_news(uint64_t client, struct LodestoneNodeNews *out, uint32_t capacity, uint64_t timeout_ms, uint32_t *count, struct LodestoneError *error)
+     * }
+     */
+    public static int lodestone_client_news(long client, MemorySegment out, int capacity, long timeout_ms, MemorySegment count, MemorySegment error) {
+        var mh$ = lodestone_client_news.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lodestone_client_news", client, out, capacity, timeout_ms, count, error);
+            }
+            return (int)mh$.invokeExact(client, out, capacity, timeout_ms, count, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lodestone_client_describe {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lodestone.C_INT,

@@ -22,6 +22,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint32_t nodes_max;
  *     uint32_t in_flight;
  *     uint32_t state;
+ *     uint32_t loss;
+ *     uint32_t reserved;
  * }
  * }
  */
@@ -38,7 +40,9 @@ public class LodestoneClientInfo {
         Lodestone.C_INT.withName("session"),
         Lodestone.C_INT.withName("nodes_max"),
         Lodestone.C_INT.withName("in_flight"),
-        Lodestone.C_INT.withName("state")
+        Lodestone.C_INT.withName("state"),
+        Lodestone.C_INT.withName("loss"),
+        Lodestone.C_INT.withName("reserved")
     ).withName("LodestoneClientInfo");
 
     /**
@@ -354,6 +358,94 @@ public class LodestoneClientInfo {
      */
     public static void state(MemorySegment struct, int fieldValue) {
         struct.set(state$LAYOUT, state$OFFSET, fieldValue);
+    }
+
+    private static final OfInt loss$LAYOUT = (OfInt)$LAYOUT.select(groupElement("loss"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t loss
+     * }
+     */
+    public static final OfInt loss$layout() {
+        return loss$LAYOUT;
+    }
+
+    private static final long loss$OFFSET = $LAYOUT.byteOffset(groupElement("loss"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t loss
+     * }
+     */
+    public static final long loss$offset() {
+        return loss$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t loss
+     * }
+     */
+    public static int loss(MemorySegment struct) {
+        return struct.get(loss$LAYOUT, loss$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t loss
+     * }
+     */
+    public static void loss(MemorySegment struct, int fieldValue) {
+        struct.set(loss$LAYOUT, loss$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**

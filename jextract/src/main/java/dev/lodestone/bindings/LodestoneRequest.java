@@ -17,7 +17,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct LodestoneRequest {
  *     uint64_t id;
  *     uint8_t kind;
- *     uint8_t reserved[7];
+ *     uint8_t way;
+ *     uint8_t nodes;
+ *     uint8_t reserved[5];
  *     uint8_t packet[256];
  * }
  * }
@@ -31,7 +33,9 @@ public class LodestoneRequest {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         Lodestone.C_LONG_LONG.withName("id"),
         Lodestone.C_CHAR.withName("kind"),
-        MemoryLayout.sequenceLayout(7, Lodestone.C_CHAR).withName("reserved"),
+        Lodestone.C_CHAR.withName("way"),
+        Lodestone.C_CHAR.withName("nodes"),
+        MemoryLayout.sequenceLayout(5, Lodestone.C_CHAR).withName("reserved"),
         MemoryLayout.sequenceLayout(256, Lodestone.C_CHAR).withName("packet")
     ).withName("LodestoneRequest");
 
@@ -130,12 +134,100 @@ public class LodestoneRequest {
         struct.set(kind$LAYOUT, kind$OFFSET, fieldValue);
     }
 
+    private static final OfByte way$LAYOUT = (OfByte)$LAYOUT.select(groupElement("way"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint8_t way
+     * }
+     */
+    public static final OfByte way$layout() {
+        return way$LAYOUT;
+    }
+
+    private static final long way$OFFSET = $LAYOUT.byteOffset(groupElement("way"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint8_t way
+     * }
+     */
+    public static final long way$offset() {
+        return way$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint8_t way
+     * }
+     */
+    public static byte way(MemorySegment struct) {
+        return struct.get(way$LAYOUT, way$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint8_t way
+     * }
+     */
+    public static void way(MemorySegment struct, byte fieldValue) {
+        struct.set(way$LAYOUT, way$OFFSET, fieldValue);
+    }
+
+    private static final OfByte nodes$LAYOUT = (OfByte)$LAYOUT.select(groupElement("nodes"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint8_t nodes
+     * }
+     */
+    public static final OfByte nodes$layout() {
+        return nodes$LAYOUT;
+    }
+
+    private static final long nodes$OFFSET = $LAYOUT.byteOffset(groupElement("nodes"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint8_t nodes
+     * }
+     */
+    public static final long nodes$offset() {
+        return nodes$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint8_t nodes
+     * }
+     */
+    public static byte nodes(MemorySegment struct) {
+        return struct.get(nodes$LAYOUT, nodes$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint8_t nodes
+     * }
+     */
+    public static void nodes(MemorySegment struct, byte fieldValue) {
+        struct.set(nodes$LAYOUT, nodes$OFFSET, fieldValue);
+    }
+
     private static final SequenceLayout reserved$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("reserved"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static final SequenceLayout reserved$layout() {
@@ -147,7 +239,7 @@ public class LodestoneRequest {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static final long reserved$offset() {
@@ -157,7 +249,7 @@ public class LodestoneRequest {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static MemorySegment reserved(MemorySegment struct) {
@@ -167,19 +259,19 @@ public class LodestoneRequest {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static void reserved(MemorySegment struct, MemorySegment fieldValue) {
         MemorySegment.copy(fieldValue, 0L, struct, reserved$OFFSET, reserved$LAYOUT.byteSize());
     }
 
-    private static long[] reserved$DIMS = { 7 };
+    private static long[] reserved$DIMS = { 5 };
 
     /**
      * Dimensions for array field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static long[] reserved$dimensions() {
@@ -190,7 +282,7 @@ public class LodestoneRequest {
     /**
      * Indexed getter for field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static byte reserved(MemorySegment struct, long index0) {
@@ -200,7 +292,7 @@ public class LodestoneRequest {
     /**
      * Indexed setter for field:
      * {@snippet lang=c :
-     * uint8_t reserved[7]
+     * uint8_t reserved[5]
      * }
      */
     public static void reserved(MemorySegment struct, long index0, byte fieldValue) {

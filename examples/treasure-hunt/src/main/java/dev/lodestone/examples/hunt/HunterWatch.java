@@ -22,8 +22,8 @@ final class HunterWatch implements AutoCloseable {
     /** Until everything is loaded and compiled, the JVM allocates for itself. */
     private static final long READS_WARM_UP = 1_000_000;
     private static final long READS_MEASURED_MIN = 1_000_000;
-    /** Of so many rounds one may allocate without it being the reads. */
-    private static final int ROUNDS_PER_STRAY = 20;
+    /** Of so many rounds one may allocate without it being the reads: on a busy machine the compiler takes its time. */
+    private static final int ROUNDS_PER_STRAY = 2;
     /** A sweep that is under way when the watch ends, and a full one more: the last count is of a state at rest. */
     private static final int SWEEPS_AT_REST = 2;
     /** Payload of a move: u32 hunter, u32 step, u64 Unix nanoseconds at which it was due. */
@@ -183,7 +183,7 @@ final class HunterWatch implements AutoCloseable {
     record ReadCost(long reads, long busy, long occupied, long readsMeasured, long bytesAllocated, long rounds,
             long roundsAllocating) {
         /**
-         * What a read allocates. Whatever reads allocate they allocate in most rounds of thousands. A few rounds with some
+         * What a read allocates. Whatever reads allocate they allocate in every round of thousands. Rounds with some
          * bytes are the JVM's own: it takes compiled code back when a read meets a case for the first time, and its
          * interpreter allocates until that is compiled anew.
          */

@@ -24,7 +24,7 @@ class RunReportTest {
             double endToEndP99) throws UsageException {
         RollbackReport rollback = new RollbackReport(900, 700, 200, 5_000, Duration.ofNanos(1_234_567), HASH, 1, 99, true);
         HunterWatch.ReadCost cost =
-                new HunterWatch.ReadCost(5_000_000, 0, 9_000, 4_000_000, bytesAllocated, 500, bytesAllocated > 0 ? 26 : 0);
+                new HunterWatch.ReadCost(5_000_000, 0, 9_000, 4_000_000, bytesAllocated, 500, bytesAllocated > 0 ? 251 : 0);
         return new RunReport(HuntOptions.parse(List.of(), Map.of()),
                 new LoadEvent.Done(1_000, 300, acked, 10, Map.of(), new Percentiles(200, endToEndP99, 500_000),
                         new Percentiles(1_000, 2_000, 3_000)),
@@ -65,11 +65,11 @@ class RunReportTest {
 
     @Test
     void whatTheJvmAllocatesOnceIsNotTheReads() {
-        HunterWatch.ReadCost stray = new HunterWatch.ReadCost(5_000, 2, 9, 4_000, 344, 500, 25);
+        HunterWatch.ReadCost stray = new HunterWatch.ReadCost(5_000, 2, 9, 4_000, 344, 500, 250);
         assertEquals(0, stray.bytesPerRead());
-        assertEquals("Java read 5,000 slots meanwhile, 2 of them busy; 9 crossings have one (the JVM itself: 344 bytes, in 25 of"
+        assertEquals("Java read 5,000 slots meanwhile, 2 of them busy; 9 crossings have one (the JVM itself: 344 bytes, in 250 of"
                 + " 500 rounds)", stray.describe());
-        assertEquals(0.1, new HunterWatch.ReadCost(5_000, 2, 9, 4_000, 400, 500, 26).bytesPerRead());
+        assertEquals(0.1, new HunterWatch.ReadCost(5_000, 2, 9, 4_000, 400, 500, 251).bytesPerRead());
     }
 
     @Test
