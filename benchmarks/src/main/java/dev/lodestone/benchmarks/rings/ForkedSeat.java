@@ -76,7 +76,8 @@ final class ForkedSeat implements AutoCloseable {
      * @throws IOException when it ends
      */
     void trial(Results results) throws IOException {
-        double[] values = Arrays.stream((local == null ? ask() : local.trial()).split(" ")).mapToDouble(Double::parseDouble).toArray();
+        String said = local == null ? ask() : local.trial();
+        double[] values = Arrays.stream(said.split(" ")).mapToDouble(Double::parseDouble).toArray();
         double took = values[2];
         double count = values[3];
         results.addBytes(seat.figure(), values[4] / count);
