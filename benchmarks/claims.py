@@ -44,7 +44,7 @@ def add_best_peers(metrics):
     best = {}
     for name, metric in metrics.items():
         parts = name.split(".", 3)
-        if name.startswith("rings.") and len(parts) == 4 and parts[2] != "ours" and not parts[2].startswith("limit"):
+        if name.startswith("rings.") and len(parts) == 4 and not parts[2].startswith(("ours", "best_peer", "limit")):
             key = f"rings.{parts[1]}.best_peer.{parts[3]}"
             best.setdefault(key, []).append((statistics.median(metric["rounds"]), metric))
     for name, peers in best.items():

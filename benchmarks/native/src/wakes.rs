@@ -133,7 +133,7 @@ fn event() -> OwnedFd {
     reason = "the system reads a number of this machine's"
 )]
 fn ring(event: &OwnedFd) {
-    rustix::io::write(event, &1_u64.to_ne_bytes()).expect("an eventfd can be written");
+    rustix::io::write(event, &1_u64.to_le_bytes()).expect("an eventfd can be written");
 }
 
 fn wait(event: &OwnedFd) {

@@ -139,6 +139,11 @@ final class AeronPeers implements AutoCloseable {
             }
             return handler.sum;
         }
+
+        @Override
+        public void close() {
+            AeronPeers.this.close();
+        }
     }
 
     /** Round trips through two exclusive streams. */
@@ -168,6 +173,11 @@ final class AeronPeers implements AutoCloseable {
                 taken += there.poll(echo, 1);
             }
             return count;
+        }
+
+        @Override
+        public void close() {
+            AeronPeers.this.close();
         }
     }
 

@@ -13,8 +13,9 @@ import java.util.Locale;
  * {@code ready}, and makes a trial for every line of its standard input. A trial is a line of numbers: round trip of a cache
  * line before and after it, nanoseconds, records, bytes that all threads of this JVM allocated, p50 and p99 of round trips.
  */
-public final class Fork {
+public final class Fork implements AutoCloseable {
     private static final int WARM_UP_ROUNDS_MIN = 12;
+    private static final int WARM_UP_ROUNDS_QUICK = 2;
     private static final int WARM_UP_ROUNDS_MAX = 400;
     private static final int COUNT_START = 1_280;
     private static final int COUNT_MAX = 20_000_000;
@@ -31,7 +32,7 @@ public final class Fork {
     private final double[] recent = {Double.MAX_VALUE, Double.MAX_VALUE, Double.MAX_VALUE, Double.MAX_VALUE};
     private int count;
 
-    private Fork(Seat seat, String program, String folder, double trialNs) throws IOException {
+    Fork(Seat seat, String program, String folder, double trialNs) throws IOException {
         this.seat = seat;
         this.trialNs = trialNs;
         this.contender = Rows.make(seat, partner, program, folder);
@@ -55,7 +56,7 @@ public final class Fork {
         while (orders.readLine() != null) {
             System.out.println(fork.trial());
         }
-        fork.contender.close();
+        fork.close();
         // Threads of some peers would go on.
         System.exit(0);
     }
@@ -72,9 +73,15 @@ public final class Fork {
         });
     }
 
-    private void warmUp(long nanoseconds) {
+    /**
+     * Runs until it is as fast as it gets.
+     *
+     * @param nanoseconds for how long at least; 0 only to find out how many records a trial has
+     */
+    void warmUp(long nanoseconds) {
         long begun = System.nanoTime();
-        for (int round = 0; round < WARM_UP_ROUNDS_MIN || System.nanoTime() - begun < nanoseconds; round++) {
+        int least = nanoseconds == 0 ? WARM_UP_ROUNDS_QUICK : WARM_UP_ROUNDS_MIN;
+        for (int round = 0; round < least || System.nanoTime() - begun < nanoseconds; round++) {
             if (round == WARM_UP_ROUNDS_MAX) {
                 return;
             }
@@ -94,7 +101,12 @@ public final class Fork {
         }
     }
 
-    private String trial() {
+    /**
+     * Makes a trial.
+     *
+     * @return its line
+     */
+    String trial() {
         double before = coreToCore.roundTripNs();
         long took = contender.run(count);
         long bytes = Clock.bytes();
@@ -107,5 +119,10 @@ public final class Fork {
         }
         double after = coreToCore.roundTripNs();
         return String.format(Locale.ROOT, "%.1f %.1f %d %d %d %d %d", before, after, took, count, bytes, p50, p99);
+    }
+
+    @Override
+    public void close() {
+        contender.close();
     }
 }

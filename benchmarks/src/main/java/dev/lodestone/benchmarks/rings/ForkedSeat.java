@@ -17,9 +17,25 @@ final class ForkedSeat implements AutoCloseable {
     private static final int END_SECONDS_MAX = 10;
 
     private final Seat seat;
+    /** In this JVM, or in a process of its own. */
+    private final Fork local;
     private final Process process;
     private final BufferedReader answers;
     private final Writer orders;
+
+    /**
+     * Has it in this JVM, only to see that it works: its figures mean nothing.
+     *
+     * @param seat which contender
+     * @param local the contender
+     */
+    ForkedSeat(Seat seat, Fork local) {
+        this.seat = seat;
+        this.local = local;
+        this.process = null;
+        this.answers = null;
+        this.orders = null;
+    }
 
     /**
      * Starts it, with the flags of this JVM, and waits until it is warm.
@@ -30,6 +46,7 @@ final class ForkedSeat implements AutoCloseable {
      */
     ForkedSeat(Seat seat, String... arguments) throws IOException {
         this.seat = seat;
+        this.local = null;
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
@@ -56,16 +73,10 @@ final class ForkedSeat implements AutoCloseable {
      * Has it make a trial.
      *
      * @param results where its values go
-     * @param quick whether it counts as near and as far, so that every figure is there; none means anything then
      * @throws IOException when it ends
      */
-    void trial(Results results, boolean quick) throws IOException {
-        orders.write("trial\n");
-        orders.flush();
-        String said = answers.readLine();
-        if (said == null) {
-            throw new IOException(seat.figure() + " ended in a trial");
-        }
+    void trial(Results results) throws IOException {
+        String said = local == null ? ask() : local.trial();
         double[] values = Arrays.stream(said.split(" ")).mapToDouble(Double::parseDouble).toArray();
         double took = values[2];
         double count = values[3];
@@ -75,7 +86,8 @@ final class ForkedSeat implements AutoCloseable {
             return;
         }
         Placement found = CoreToCore.placement(values[0], values[1]);
-        for (Placement placement : quick ? List.of(Placement.NEAR, Placement.FAR) : List.of(found)) {
+        // One that means nothing counts as near and as far, so that every figure is there.
+        for (Placement placement : local != null ? List.of(Placement.NEAR, Placement.FAR) : List.of(found)) {
             results.add("core_to_core.limit", placement, (values[0] + values[1]) / 2);
             if (seat.isTrips()) {
                 results.add(seat.figure() + ".p50", placement, values[5]);
@@ -86,8 +98,22 @@ final class ForkedSeat implements AutoCloseable {
         }
     }
 
+    private String ask() throws IOException {
+        orders.write("trial\n");
+        orders.flush();
+        String said = answers.readLine();
+        if (said == null) {
+            throw new IOException(seat.figure() + " ended in a trial");
+        }
+        return said;
+    }
+
     @Override
     public void close() {
+        if (local != null) {
+            local.close();
+            return;
+        }
         try {
             orders.close();
             if (!process.waitFor(END_SECONDS_MAX, TimeUnit.SECONDS)) {

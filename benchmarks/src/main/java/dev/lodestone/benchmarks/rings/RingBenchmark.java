@@ -44,8 +44,8 @@ public final class RingBenchmark {
     private RingBenchmark(String program, String folder, long seconds, boolean quick) {
         this.quick = quick;
         this.endNs = System.nanoTime() + seconds * 1_000_000_000L;
-        this.forkArguments = new String[] {program, folder, Long.toString(quick ? QUICK_TRIAL_NS : TRIAL_NS),
-            Long.toString(quick ? 0 : WARM_UP_NS), Long.toString(seconds * 1_000 + GRACE_MS)};
+        this.forkArguments = new String[] {program, folder, Long.toString(TRIAL_NS), Long.toString(WARM_UP_NS),
+            Long.toString(seconds * 1_000 + GRACE_MS)};
     }
 
     /**
@@ -97,18 +97,25 @@ public final class RingBenchmark {
         List<ForkedSeat> seats = new ArrayList<>();
         try {
             for (Seat seat : row) {
-                seats.add(new ForkedSeat(seat, forkArguments));
+                seats.add(quick ? local(seat) : new ForkedSeat(seat, forkArguments));
             }
             for (int round = 0; round < (quick ? QUICK_ROUNDS : ROUNDS_OF_PASS); round++) {
                 // Another one begins each round, so that what a round's first trial suffers is not always the same one's.
                 for (int step = 0; step < seats.size(); step++) {
-                    seats.get((round + step) % seats.size()).trial(results, quick);
+                    seats.get((round + step) % seats.size()).trial(results);
                 }
                 rounds++;
             }
         } finally {
             seats.forEach(ForkedSeat::close);
         }
+    }
+
+    private ForkedSeat local(Seat seat) throws IOException {
+        Cores.pin(Cores.SENDER);
+        Fork fork = new Fork(seat, forkArguments[0], forkArguments[1], QUICK_TRIAL_NS);
+        fork.warmUp(0);
+        return new ForkedSeat(seat, fork);
     }
 
     private boolean isEnough(List<Seat> row) {
