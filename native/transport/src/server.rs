@@ -20,7 +20,7 @@ use crate::error::TransportError;
 use crate::fanout::Outbox;
 use crate::limits::{AddressLimits, Addresses, Allowance, SessionLimits};
 use crate::pages::Pages;
-use crate::plane::{EventSink, Plane, RevisionSource};
+use crate::plane::{EventSink, Plane, RevisionSource, Told};
 use crate::quic::{Congestion, Endpoint, Hub, Seat};
 use crate::revocations::{RevocationsFile, RevokeError};
 use crate::server_keys::{ServerId, ServerKeys};
