@@ -10,6 +10,7 @@
 #   core: bump pages and channel
 #   quic: whole moves and handshakes over the network, beside servers on quic-go and Netty, overload, hostile clients
 #     (RESUME=1 goes on with a run that was cut off); quic-results: computes and draws anew
+#   fanout: what telling many clients of a change costs, the last part of quic
 #   quic-quick: the same with few connections for moments, debug builds, to see that it works; no results are kept
 #   bridge-quick: the lanes, the ring and all of their peers but Chronicle Queue for a moment, to see that they work; no results are kept
 #   graph: 47 million edges: load, changes, shortest paths, rollback, paced moves; with peers in Rust, Java and Python
@@ -18,7 +19,7 @@
 # Nothing else should run meanwhile. All groups together take about half an hour.
 # shellcheck source=ci/common.sh
 . "$(dirname "$0")/common.sh"
-wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|bridge-rings|bridge-results|core|kills|graph|graph-quick|quic|quic-quick|quic-results}
+wanted=${1:?usage: ci/bench.sh all|bridge|bridge-quick|bridge-rings|bridge-results|core|kills|graph|graph-quick|quic|quic-quick|quic-results|fanout}
 bridge_rounds=${ROUNDS:-5}
 ring_seconds=${RING_SECONDS:-300}
 chronicle_seconds=${CHRONICLE_SECONDS:-30}
@@ -197,6 +198,14 @@ quic() {
     echo '-- sessions beside hostile clients (three minutes)' >&2
     python3 benchmarks/fairness.py "$raw" native/target/release --resume
     quic_results
+    fanout
+}
+
+fanout() {
+    ci/build.sh native
+    echo '-- Fan-out to up to 10,000 subscribers (about two minutes)' >&2
+    python3 benchmarks/fanout.py "$raw/fanout.json"
+    python3 benchmarks/claims.py fanout 'ci/bench.sh fanout' "$raw/fanout.json"
 }
 
 # What is computed and drawn from the raw results.
@@ -226,7 +235,7 @@ all)
     quic
     bridge
     ;;
-bridge | core | graph | kills | quic) "$wanted" ;;
+bridge | core | graph | kills | quic | fanout) "$wanted" ;;
 bridge-rings) bridge_rings "${@:2}" ;;
 bridge-results) claims bridge ;;
 bridge-quick)

@@ -315,6 +315,8 @@ fn fetch(ended: &mut VecDeque<Ended>, out: &mut [LodestoneCompletion], nodes: &m
             Ok(Reply::State(state)) => tell_state(cell, &state),
             Ok(Reply::Subscription(subscription)) => tell_subscription(cell, subscription),
             Ok(Reply::Route(route)) => nodes_written += tell_route(cell, &route, nodes_written, nodes),
+            // Nobody subscribes through this edge, which has no call for it.
+            Ok(Reply::Subscription(_)) => cell.status = LodestoneStatus::Internal as u32,
             Err(error) => {
                 cell.status = status_of(&error);
                 if let ClientError::Rejected { node, .. } = error {

@@ -58,6 +58,7 @@ pub enum Event {
 }
 
 impl Event {
+    #[inline]
     fn encode(self) -> (u8, u32, usize, [u64; BODY_WORDS]) {
         match self {
             Event::SessionOpened { session, tenant } => (0x80, session, 1, [u64::from(tenant), 0, 0, 0, 0]),
@@ -89,6 +90,7 @@ impl EventRing {
     }
 
     /// Writes the event into the next cell and returns its position.
+    #[inline]
     pub fn publish(&mut self, event: Event) -> u64 {
         let (kind, session, body_words, body) = event.encode();
         let position = self.position;

@@ -239,16 +239,19 @@ async fn datagrams_bring_the_newest_and_the_stream_brings_once_more_what_rests()
         assert_eq!(latest(&client.answer_datagram().await, LATEST), (9, 2 * version, 2 * version as u32));
     }
     let mut updates = watched("the stream", client.connection.accept_uni()).await.unwrap();
-    let mut settled = BTreeMap::new();
-    for counter in 0..u64::from(NODES) {
+    newest.insert(9, 10);
+    // Each once, but for the node that changed: on a busy machine it may have rested in between.
+    let (mut settled, mut counter) = (BTreeMap::new(), 0);
+    while settled != newest {
         let update = next(&mut updates).await.unwrap();
         assert_eq!(update.counter, counter);
+        counter += 1;
         let (node, version, order) = latest(&update, UPDATE);
-        assert_eq!((u64::from(order), settled.insert(node, version)), (version, None), "each once");
+        let before = settled.insert(node, version);
+        assert_eq!(u64::from(order), version);
+        assert!(before.is_none_or(|before| node == 9 && before < version), "node {node}: {version} after {before:?}");
     }
-    newest.insert(9, 10);
-    assert_eq!(settled, newest, "as they are at last");
-    assert_eq!(bench.counters.get(CounterId::UpdatesSent), 2 * u64::from(NODES) + 5);
+    assert_eq!(bench.counters.get(CounterId::UpdatesSent), u64::from(NODES) + 5 + counter);
 }
 
 #[tokio::test]

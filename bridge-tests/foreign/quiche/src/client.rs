@@ -11,7 +11,7 @@ use crate::served::Served;
 use crate::wire::{Frame, kind, words};
 
 /// Longest wait for anything that the server owes.
-const ANSWER_WAIT: Duration = Duration::from_secs(20);
+const ANSWER_WAIT: Duration = Duration::from_secs(90);
 /// Between two looks at the clock.
 const TURN: Duration = Duration::from_millis(20);
 /// The stream of HELLO.

@@ -14,7 +14,7 @@ use crate::{Model, open_engine, packet, submit};
 const NODES: u32 = 40;
 const ROUNDS: usize = 30;
 /// Nothing here takes long; what does is a hang.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(180);
 
 /// What a subscriber knows of a node: version and payload.
 type View = BTreeMap<u32, (u64, Vec<u8>)>;
@@ -22,7 +22,7 @@ type View = BTreeMap<u32, (u64, Vec<u8>)>;
 async fn subscriber(engine: &Engine, through: std::net::SocketAddr, delivery: Delivery) -> EngineClient {
     let trust = TrustAnchor::pem(engine.description().certificate_pem.as_bytes()).unwrap();
     let trust = trust.with_server_name("localhost");
-    let network = ClientOptions { initial_rtt_ms: 30, connect_timeout_ms: 60_000, ..ClientOptions::default() };
+    let network = ClientOptions { initial_rtt_ms: 30, connect_timeout_ms: 180_000, ..ClientOptions::default() };
     let options = EngineClientOptions { updates_max: 64, network, ..EngineClientOptions::default() };
     let address = EngineAddress { address: through, trust: &trust, identity: None, token: None };
     let client = EngineClient::open(&address, &options).await.unwrap();

@@ -6,7 +6,7 @@ use lodestone_memory::rings::{ProcessIdentity, Producer, Registration, Rejection
 use lodestone_runtime::Engine;
 
 /// Nothing here takes long; what does is a hang.
-const STANDSTILL: Duration = Duration::from_secs(60);
+const STANDSTILL: Duration = Duration::from_secs(180);
 
 /// The application's end: commands through shared memory.
 pub(crate) struct Application<'engine> {

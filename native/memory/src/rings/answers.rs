@@ -79,10 +79,12 @@ impl Answers {
         let sequence = self.line[0].load(Ordering::Relaxed);
         self.line[0].store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        for (word, value) in self.line[1..].iter().zip([to.decided, to.revision, to.accepted, to.rejected]) {
-            // Release: whoever looks at `decided` alone finds the refusals and slots that belong to it.
-            word.store(value, Ordering::Release);
+        for (word, value) in self.line[2..].iter().zip([to.revision, to.accepted, to.rejected]) {
+            word.store(value, Ordering::Relaxed);
         }
+        // Release, and last: whoever looks at `decided` alone finds the other words, the refusals and the slots that belong to
+        // it, also where this thread loses its processor in the middle of the line.
+        self.line[1].store(to.decided, Ordering::Release);
         self.line[0].store(sequence.wrapping_add(2), Ordering::Release);
     }
 

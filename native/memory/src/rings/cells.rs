@@ -51,7 +51,7 @@ pub(crate) const fn span_of(bytes: u64) -> u64 {
 /// The cells of one lane or of the ring; `Copy`.
 #[derive(Clone, Copy)]
 pub(crate) struct Cells {
-    words: &'static [AtomicU64],
+    cells: &'static [[AtomicU64; CELL_WORDS]],
 }
 
 /// What a header says, once it was looked at with suspicion.
@@ -67,15 +67,21 @@ pub(crate) enum Judgement {
 
 impl Cells {
     pub(crate) fn new(words: &'static [AtomicU64]) -> Cells {
-        let cells = words.len() / CELL_WORDS;
-        assert!(cells.is_power_of_two() && words.len() == cells * CELL_WORDS, "the number of cells is a power of two");
-        Cells { words }
+        let (cells, rest) = words.as_chunks();
+        assert!(cells.len().is_power_of_two() && rest.is_empty(), "the number of cells is a power of two");
+        Cells { cells }
     }
 
     /// Bytes of all cells.
     #[inline]
     pub(crate) fn capacity(self) -> u64 {
-        (self.words.len() * 8) as u64
+        (self.cells.len() * CELL_BYTES) as u64
+    }
+
+    /// Which cell this position is in: their number is a power of two.
+    #[inline]
+    fn index(self, position: u64) -> usize {
+        (position / CELL_BYTES as u64) as usize & (self.cells.len() - 1)
     }
 
     /// Bytes from this position to the end of the memory.
@@ -87,15 +93,13 @@ impl Cells {
     /// The words from the cell at this position to the end of the memory.
     #[inline]
     fn from(self, position: u64) -> &'static [AtomicU64] {
-        // Whole cells are a power of two, so this is below their number of words.
-        let first = (position / 8) as usize & (self.words.len() - CELL_WORDS);
-        &self.words[first..]
+        self.cells[self.index(position)..].as_flattened()
     }
 
     /// The word for a header at this position.
     #[inline]
     pub(crate) fn header(self, position: u64) -> &'static AtomicU64 {
-        &self.words[(position / 8) as usize & (self.words.len() - CELL_WORDS)]
+        &self.cells[self.index(position)][0]
     }
 
     /// Writes a record at this position, all but its header, which is returned.
@@ -115,18 +119,16 @@ impl Cells {
     /// Reads a record at this position; `None` when it contradicts its header. `bytes` comes from [`Cells::judge`].
     #[inline]
     pub(crate) fn read(self, position: u64, bytes: u64) -> Option<RingRecord> {
-        let words = self.from(position);
-        let about = words[1].load(Ordering::Relaxed);
-        let (kind, flags, body_bytes, producer) =
-            (about as u8, (about >> 8) as u8, (about >> 16) as u16, (about >> 32) as u32);
-        let whole = flags == 0 && u64::from(body_bytes) + RECORD_HEAD_BYTES as u64 == bytes;
-        whole.then(|| RingRecord {
-            kind,
-            producer,
-            counter: words[2].load(Ordering::Relaxed),
-            body_bytes: usize::from(body_bytes),
-            body: &words[HEAD_WORDS..bytes.div_ceil(8) as usize],
-        })
+        RingRecord::read(self.from(position), bytes as usize)
+    }
+
+    /// Reads a record that has this header and fits in the cell at this position, as most do: two words of one line are all
+    /// that there is to judge, and nothing leads beyond it. `None` for everything else.
+    #[inline]
+    pub(crate) fn read_in_cell(self, header: u64, position: u64) -> Option<RingRecord> {
+        let bytes = (header & u64::from(u32::MAX)) as usize;
+        let fits = header >> 32 == u64::from(CELL_RECORD) && (RECORD_HEAD_BYTES..=CELL_BYTES).contains(&bytes);
+        if fits { RingRecord::read(&self.cells[self.index(position)], bytes) } else { None }
     }
 
     /// Judges a header that was found at this position. Whatever it says, it leads nowhere beyond the end of the memory.
@@ -146,12 +148,16 @@ impl Cells {
         }
     }
 
-    /// Takes every header out of these bytes, so that a later claim finds none; they may pass the end of the memory.
+    /// Takes every header out of these bytes, at most all there are, so that a later claim finds none; they may pass the end
+    /// of the memory.
     #[inline]
     pub(crate) fn clear(self, position: u64, bytes: u64) {
-        for offset in (0..bytes).step_by(CELL_BYTES) {
+        let (first, count) = (self.index(position), (bytes as usize / CELL_BYTES).min(self.cells.len()));
+        let (before_end, from_start) = (count.min(self.cells.len() - first), &self.cells[..first]);
+        let rest = &from_start[..count - before_end];
+        for cell in self.cells[first..first + before_end].iter().chain(rest) {
             // Relaxed: the release of the head that follows makes them visible to whoever claims the cells.
-            self.header(position.wrapping_add(offset)).store(0, Ordering::Relaxed);
+            cell[0].store(0, Ordering::Relaxed);
         }
     }
 }
@@ -177,6 +183,22 @@ pub struct RingRecord {
 }
 
 impl RingRecord {
+    /// The record of so many bytes that begins with these words; `None` when it contradicts that.
+    #[inline]
+    fn read(words: &'static [AtomicU64], bytes: usize) -> Option<RingRecord> {
+        let about = words[1].load(Ordering::Relaxed);
+        let (kind, flags, body_bytes, producer) =
+            (about as u8, (about >> 8) as u8, usize::from((about >> 16) as u16), (about >> 32) as u32);
+        let whole = flags == 0 && body_bytes + RECORD_HEAD_BYTES == bytes;
+        whole.then(|| RingRecord {
+            kind,
+            producer,
+            counter: words[2].load(Ordering::Relaxed),
+            body_bytes,
+            body: &words[HEAD_WORDS..bytes.div_ceil(8)],
+        })
+    }
+
     /// Copies the body into a page, once.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 use crate::rings::cells::{Cells, Judgement, RingRecord, span_of};
 use crate::rings::lane::RingWords;
+use crate::rings::layout::CELL_BYTES;
 use crate::sync::Ordering;
 
 /// What the engine does after it was shown a record.
@@ -114,27 +115,33 @@ impl Front {
         // In registers while it takes.
         let (mut head, mut kept) = (before, self.kept);
         while drained.records < limit && head.wrapping_sub(before) < lap && !self.closed {
-            let mut taken = Take::Next;
-            let bytes = match find(cells, head) {
-                Found::Nothing => break,
-                Found::Padding(bytes) => bytes,
-                Found::Record(record, bytes) => {
-                    taken = take(&record);
-                    if taken == Take::Leave {
-                        break;
+            // Acquire pairs with the release of the commit.
+            let header = cells.header(head).load(Ordering::Acquire);
+            let (record, bytes) = match cells.read_in_cell(header, head) {
+                Some(record) => (record, CELL_BYTES as u64),
+                None => match find(cells, header, head) {
+                    Found::Nothing => break,
+                    Found::Record(record, bytes) => (record, bytes),
+                    Found::Padding(bytes) => {
+                        (head, kept) = (head.wrapping_add(bytes), bytes);
+                        continue;
                     }
-                    drained.records += 1;
-                    bytes
-                }
-                Found::Garbage(bytes) => {
-                    drained.garbage += 1;
-                    let Some(bytes) = skip(&self.words, head, bytes) else {
-                        self.close();
-                        break;
-                    };
-                    bytes
-                }
+                    Found::Garbage(bytes) => {
+                        drained.garbage += 1;
+                        let Some(bytes) = skip(&self.words, head, bytes) else {
+                            self.close();
+                            break;
+                        };
+                        (head, kept) = (head.wrapping_add(bytes), bytes);
+                        continue;
+                    }
+                },
             };
+            let taken = take(&record);
+            if taken == Take::Leave {
+                break;
+            }
+            drained.records += 1;
             (head, kept) = (head.wrapping_add(bytes), bytes);
             if taken == Take::Last {
                 break;
@@ -158,10 +165,8 @@ impl Front {
     }
 }
 
-#[inline]
-fn find(cells: Cells, head: u64) -> Found {
-    // Acquire pairs with the release of the commit.
-    let header = cells.header(head).load(Ordering::Acquire);
+/// What a header says that is not the one of a record in its cell.
+fn find(cells: Cells, header: u64, head: u64) -> Found {
     if header == 0 {
         return Found::Nothing;
     }

@@ -305,6 +305,23 @@ fn nobody_sleeps_through_what_was_published_before() {
 }
 
 #[test]
+fn what_is_decided_is_never_ahead_of_its_line() {
+    model(|| {
+        let answers = Answers::new(words(PRODUCER_BYTES / 8));
+        let writer = thread::spawn(move || {
+            for number in 1..=2 {
+                answers.acknowledge(&Acknowledged { decided: number, revision: number, accepted: number, rejected: 0 });
+            }
+        });
+        // Without a look at the sequence: the writer may stand still in the middle of the line.
+        let decided = answers.decided();
+        let line = answers.mine();
+        assert!(line.revision >= decided && line.accepted >= decided, "{decided} is decided: {line:?}");
+        writer.join().unwrap();
+    });
+}
+
+#[test]
 fn an_acknowledgement_is_read_whole() {
     model(|| {
         let answers = Answers::new(words(PRODUCER_BYTES / 8));

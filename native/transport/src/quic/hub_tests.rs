@@ -16,7 +16,7 @@ use crate::quic::{Acceptor, Attempt, Connection, Endpoint, Turns, Verdict};
 use crate::sockets::SocketIds;
 use crate::tls::Identity;
 
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(180);
 
 /// Takes everybody, at the socket of this number.
 struct TakesAll(usize, mpsc::UnboundedSender<(usize, Connection)>);

@@ -42,19 +42,22 @@ pub(crate) async fn run(options: Options) -> Result<(), Vec<String>> {
         connect_all(&options, address, &trust, token, &mut output, &mut interrupt).await.map_err(single)?;
     check_map_fits(&roads, &connected.sessions).map_err(single)?;
 
+    // Ahead of the clock: so many questions and answers must not delay the first moves.
+    let asking = ask_all(&options, &roads, &connected).await.map_err(single)?;
     let schedule = Schedule::new(options.rate, options.seconds, options.connections);
     let hunt = Arc::new(Hunt { roads, schedule, clock: clock_from_now(), totals: Totals::new().map_err(single)? });
     let mut readers = JoinSet::new();
     let end = if connected.interrupted {
         End { due: 0, seconds: 0, interrupted: true }
     } else {
-        let _asking = watch(&options, &hunt, &mut connected.sessions, &mut readers).await.map_err(single)?;
+        watch(&options, &hunt, &mut connected.sessions, &mut readers).map_err(single)?;
         let hunters = send_out(&options, &hunt, &mut connected.sessions, &mut readers).map_err(single)?;
         drive(&hunt, hunters, &mut output, &mut interrupt, options.progress).await.map_err(single)?
     };
     let elapsed = hunt.clock.start.elapsed();
     // First the readers, so that closing the sessions is not taken for a loss.
     readers.shutdown().await;
+    drop(asking);
     say_goodbye(&connected).await;
     report(&options, &hunt, &connected, &end, elapsed, &mut output)
 }
@@ -82,21 +85,30 @@ fn clock_from_now() -> Clock {
     Clock { start: Instant::now() + settle, start_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX) }
 }
 
-/// Subscribes the sessions, if they are to be told of anything, and lets somebody read what they are told.
-async fn watch(
+/// Subscribes the sessions, if they are to be told of anything.
+async fn ask_all(options: &Options, roads: &Roads, connected: &Connected) -> Result<Vec<Asking>, String> {
+    let mut asking = Vec::new();
+    if options.watching.nodes > 0 && !connected.interrupted {
+        for (number, session) in (0..).zip(&connected.sessions) {
+            asking.push(subscribe(session, number, options.watching, roads).await?);
+        }
+    }
+    Ok(asking)
+}
+
+/// Lets somebody read what each session is told.
+fn watch(
     options: &Options,
     hunt: &Arc<Hunt>,
     sessions: &mut [Session],
     readers: &mut JoinSet<()>,
-) -> Result<Vec<Asking>, String> {
-    let mut asking = Vec::new();
-    for (number, session) in (0..).zip(sessions.iter_mut()).filter(|_| options.watching.nodes > 0) {
+) -> Result<(), String> {
+    for session in sessions.iter_mut().filter(|_| options.watching.nodes > 0) {
         let updates = session.take_updates().ok_or("the server has no updates")?;
         let (_, datagrams) = session.take_datagrams().ok_or("a session has no datagrams")?;
         readers.spawn(Watcher::new(hunt.clone()).run(updates, datagrams));
-        asking.push(subscribe(session, number, options.watching, hunt).await?);
     }
-    Ok(asking)
+    Ok(())
 }
 
 /// Puts a hunter on each session and lets its reader run.

@@ -9,6 +9,7 @@ use lodestone_client::{Answer, DatagramReceiver, Session, StreamReceiver, Stream
 
 use crate::hunter::Hunt;
 use crate::options::Watching;
+use crate::roads::Roads;
 
 /// Where the time at which a move was due lies in its payload, and the payload's length.
 const DUE_AT: usize = 8;
@@ -22,11 +23,11 @@ pub(crate) async fn subscribe(
     session: &Session,
     number: u32,
     watching: Watching,
-    hunt: &Hunt,
+    roads: &Roads,
 ) -> Result<Asking, String> {
-    let crossings = hunt.roads.crossings();
+    let crossings = roads.crossings();
     let nodes = (0..watching.nodes.min(crossings))
-        .map(|index| hunt.roads.node_of(((u64::from(number) + u64::from(index)) % u64::from(crossings)) as u32));
+        .map(|index| roads.node_of(((u64::from(number) + u64::from(index)) % u64::from(crossings)) as u32));
     let nodes: Vec<u32> = nodes.collect();
     let said = |error: lodestone_client::ClientError| format!("hunter {number} could not subscribe: {error}");
     let (mut sender, mut receiver) = session.open_stream().await.map_err(said)?;

@@ -15,10 +15,6 @@ import com.sun.jdi.event.BreakpointEvent;
 import com.sun.jdi.event.Event;
 import com.sun.jdi.event.EventSet;
 import com.sun.jdi.request.BreakpointRequest;
-import dev.lodestone.CommandBatch;
-import dev.lodestone.internal.CommandRing;
-import dev.lodestone.internal.Producer;
-import dev.lodestone.internal.Words;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -31,7 +27,7 @@ import java.util.Map;
 final class Stopped implements AutoCloseable {
     /** Records of the batch in which it is stopped. */
     static final int BATCH = 2;
-    private static final long LIMIT_MS = 60_000;
+    private static final long LIMIT_MS = 180_000;
     private static final int STAGE_SHIFT = 62;
     private static final long STAGE_OWNED = 2;
     /** Words of payload written: all of the first record, some of the second. */
@@ -40,25 +36,25 @@ final class Stopped implements AutoCloseable {
     /** Where a claim in the ring is stopped, in the order of its steps. */
     enum Place {
         /** Its entry says what it is about to claim; the tail is where it was. */
-        SAID(Words.class, "replace"),
+        SAID("internal.Words", "replace"),
         /** The tail is moved; the entry still says that it is about to. */
-        TAIL_MOVED(Words.class, "release"),
+        TAIL_MOVED("internal.Words", "release"),
         /** The entry says that the cells are its own; nothing is written. */
-        OWNED(CommandRing.class, "put"),
+        OWNED("internal.CommandRing", "put"),
         /** One record and some of the next one are written. */
-        HALF_WRITTEN(CommandBatch.class, "putLong"),
+        HALF_WRITTEN("CommandBatch", "putLong"),
         /** All is written but the first header. */
-        WRITTEN(CommandRing.class, "publish"),
+        WRITTEN("internal.RingProducer", "publish"),
         /** Committed; the entry still says that the cells are its own. */
-        COMMITTED(Words.class, "release"),
+        COMMITTED("internal.Words", "release"),
         /** Committed; the engine was not woken. */
-        NOT_RUNG(Producer.class, "ringEngine");
+        NOT_RUNG("internal.Producer", "ringEngine");
 
-        private final Class<?> holder;
+        private final String holder;
         private final String method;
 
-        Place(Class<?> holder, String method) {
-            this.holder = holder;
+        Place(String holder, String method) {
+            this.holder = "dev.lodestone." + holder;
             this.method = method;
         }
 
@@ -78,8 +74,8 @@ final class Stopped implements AutoCloseable {
             String caller = thread.frame(1).location().method().name();
             List<Value> arguments = frame.getArgumentValues();
             return switch (this) {
-                case SAID -> caller.equals("claimInRing");
-                case TAIL_MOVED -> caller.equals("claimInRing") && number(arguments) >>> STAGE_SHIFT == STAGE_OWNED;
+                case SAID -> caller.equals("claimCells");
+                case TAIL_MOVED -> caller.equals("claimCells") && number(arguments) >>> STAGE_SHIFT == STAGE_OWNED;
                 case COMMITTED -> caller.equals("publish") && number(arguments) == 0;
                 case OWNED, HALF_WRITTEN, WRITTEN, NOT_RUNG -> true;
             };
@@ -130,7 +126,7 @@ final class Stopped implements AutoCloseable {
 
     /** Only now, when it waits before its claim, so that nothing before it counts. */
     private static void stopAt(VirtualMachine machine, Place place) {
-        ReferenceType holder = machine.classesByName(place.holder.getName()).getFirst();
+        ReferenceType holder = machine.classesByName(place.holder).getFirst();
         BreakpointRequest request = machine.eventRequestManager()
                 .createBreakpointRequest(holder.methodsByName(place.method).getFirst().location());
         if (place == Place.HALF_WRITTEN) {

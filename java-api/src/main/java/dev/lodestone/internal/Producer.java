@@ -207,7 +207,8 @@ public final class Producer {
             long before = Words.acquire(line);
             long word = Words.opaque(line + (long) index * Long.BYTES);
             VarHandle.acquireFence();
-            // A word alone is always whole; a line that keeps changing only means that it is newer than that.
+            // A word alone is always whole. A line that keeps changing only means that it is newer than that; in one whose writer
+            // stands still, no word is older than what was seen to be decided, which is written last.
             if ((before & 1) == 0 && Words.opaque(line) == before || looks == Region.LOOKS_SPINNING_MAX) {
                 return word;
             }

@@ -42,9 +42,11 @@ final class Steps {
         long sequence = Words.opaque(sequenceWord);
         Words.putOpaque(sequenceWord, sequence + 1);
         VarHandle.releaseFence();
-        for (int word = 1; word <= words; word++) {
-            Words.release(sequenceWord + (long) word * Long.BYTES, value);
+        for (int word = 2; word <= words; word++) {
+            Words.putOpaque(sequenceWord + (long) word * Long.BYTES, value);
         }
+        // The first word comes last of all: of the acknowledgement line it is looked at alone, too.
+        Words.release(sequenceWord + Long.BYTES, value);
         Words.release(sequenceWord, sequence + 2);
     }
 
