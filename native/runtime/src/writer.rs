@@ -72,6 +72,7 @@ pub(crate) struct Writer {
 #[derive(Default)]
 pub(crate) struct Watch {
     slots_exhausted_told: bool,
+    slots_exhausted_log: LogLimit,
     fragmented_told: bool,
     graph_full_told: bool,
     /// Moves that found no room in the graph since the last look.
@@ -344,7 +345,9 @@ impl Writer {
         match exhausted {
             Some((record, _)) if !self.watch.slots_exhausted_told => {
                 self.watch.slots_exhausted_told = true;
-                tracing::warn!(tenant = record.head.tenant, "no slot is left; told once until one comes back");
+                if let Some(held_back) = self.watch.slots_exhausted_log.pass(now_unix_ms()) {
+                    tracing::warn!(tenant = record.head.tenant, held_back, "no slot is left; told once until one comes back");
+                }
                 self.event(Event::SlotsExhausted { tenant: record.head.tenant });
             }
             _ => self.watch.slots_exhausted_told &= released == 0,

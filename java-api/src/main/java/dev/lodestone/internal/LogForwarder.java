@@ -37,7 +37,8 @@ public final class LogForwarder implements AutoCloseable {
     private volatile boolean closed;
 
     /**
-     * Starts to forward, with the first record that there is.
+     * Starts to forward, with the first record that there is. What is there already is out when this returns: who is told to
+     * end right after its start has its first records all the same, before the JVM takes the loggers' handlers away.
      *
      * @param region the engine's region
      * @param reader a reader that begins with the first record, for this object alone
@@ -48,6 +49,7 @@ public final class LogForwarder implements AutoCloseable {
         this.reader = reader;
         this.routine = routine;
         LogLayout.tellTaken(region, reader.position());
+        forward();
         thread = Thread.ofPlatform().daemon().name("lodestone-log").start(this::run);
     }
 
