@@ -395,10 +395,15 @@ pub unsafe extern "C" fn lodestone_client_news(
         if *count == 0 && timeout_ms > 0 && open.client.wait_update(Duration::from_millis(timeout_ms)) {
             *count = fetch_news(&open.client, out);
         }
-        match open.client.end_reason() {
-            Some(reason) if *count == 0 => Err(reason.into()),
-            _ => Ok(()),
+        if *count > 0 {
+            return Ok(());
         }
+        let Some(reason) = open.client.end_reason() else {
+            return Ok(());
+        };
+        // News may have come between the look for it and the end; behind the end none comes.
+        *count = fetch_news(&open.client, out);
+        if *count == 0 { Err(reason.into()) } else { Ok(()) }
     };
     // SAFETY: the caller promises that `error` is null or its own.
     unsafe { guard(error, body) }

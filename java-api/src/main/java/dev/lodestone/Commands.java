@@ -59,9 +59,19 @@ public final class Commands implements AutoCloseable {
     Commands(Region region, Sleeper sleeper, int tenant) {
         this.region = region;
         this.producer = Producer.register(region, sleeper, tenant, true);
-        this.ring = CommandRing.of(region, producer);
+        this.ring = ringOf(region, producer);
         this.batch = new CommandBatch(this, ring);
         this.interests = new Interests(this, ring);
+    }
+
+    private static CommandRing ringOf(Region region, Producer producer) {
+        try {
+            return CommandRing.of(region, producer);
+        } catch (EngineException | InternalError failed) {
+            // Nobody will hold this object, so nobody would give its lane and its place in the table back.
+            producer.leave();
+            throw failed;
+        }
     }
 
     /**

@@ -49,13 +49,14 @@ public final class Engine extends RegionEngine {
         this.config = config;
         this.identity = config;
         this.engine = engine;
+        this.graph = new Graph(engine);
+        this.sessions = new Sessions(engine, config.tokenKeys());
+        // Its thread ends with the engine, also where nobody has this object to close it; that of the monitors would not.
+        this.log = new LogForwarder(region(), LogReader.from(region(), region().generation(), 0), routine);
         this.monitors = new Monitors(new Monitors.Limits(
                 config.duration("monitoring.heap_profile_interval"),
                 config.whole("monitoring.gc_pause_alert_ms"),
                 config.duration("monitoring.rss_flatness_window")), region());
-        this.log = new LogForwarder(region(), LogReader.from(region(), region().generation(), 0), routine);
-        this.graph = new Graph(engine);
-        this.sessions = new Sessions(engine, config.tokenKeys());
         this.metrics = new Metrics(region(), monitors);
     }
 
@@ -63,7 +64,8 @@ public final class Engine extends RegionEngine {
      * Opens an engine; returns once it takes moves and connections. The {@link System.Logger} {@code dev.lodestone.native} is
      * told what the engine writes into its log: warnings and errors as such, what is routine ({@code INFO}, as in
      * {@link #logs}) as {@code DEBUG}, so that with the settings that Java comes with nothing is printed unless something is
-     * wrong.
+     * wrong. Records of the start are logged on the thread that calls this, before it returns; later ones on a thread of the
+     * engine's own.
      *
      * @param config the configuration
      * @return the engine
@@ -80,9 +82,18 @@ public final class Engine extends RegionEngine {
     static Engine open(EngineConfig config, Level routine) {
         Objects.requireNonNull(config, "config");
         NativeEngine opened = NativeEngine.open(config.toFlatText(), config.flag("ci_native_integration"));
-        Engine engine = new Engine(config, opened, routine);
-        LargePages.tell(LOGGER, routine);
-        return engine;
+        try {
+            // Loggers of the application are called here, and may throw: nobody would have the engine to close it then.
+            LargePages.tell(LOGGER, routine);
+            return new Engine(config, opened, routine);
+        } catch (RuntimeException | Error failed) {
+            try {
+                opened.close();
+            } catch (EngineException also) {
+                failed.addSuppressed(also);
+            }
+            throw failed;
+        }
     }
 
     /**

@@ -33,7 +33,7 @@ import java.util.concurrent.locks.LockSupport;
  * their future has failed with {@link InFlightFullException}. The others wait for a place and for the answer, up to
  * {@link ClientConfig#requestTimeout()} in all, and are not for the thread that completes futures. After {@link #close()}
  * every call fails with {@link ClientClosedException}; when the session was lost for good, with {@link ConnectionLostException}.
- * Close a client: it has a thread, and memory outside the heap.
+ * Close a client: it has two threads, and memory outside the heap.
  */
 public final class LodestoneClient implements AutoCloseable {
     /** Most nodes in one subscription. */

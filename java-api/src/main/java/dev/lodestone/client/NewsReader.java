@@ -32,7 +32,9 @@ import java.util.Objects;
  * <p>After each new connection ({@link #connection()} counts them) every node that the client subscribed to comes first as it is.
  * What it cannot subscribe to again comes as news without a state, whose {@link #status()} says why.
  *
- * <p>One thread at a time uses a reader. A client may have several: each news goes to one of them.
+ * <p>One thread at a time uses a reader. A client may have several: each news goes to one of them. A reader fetches up to 64 news
+ * at once, never more than a poll may hand over; when the handler throws, what was fetched behind stays with this reader, for its
+ * next poll, and no other one gets it.
  */
 public final class NewsReader {
     private static final int AT_TARGET = 4;
@@ -69,20 +71,21 @@ public final class NewsReader {
      *
      * @param handler takes the news
      * @param limit most news to take
-     * @param wait how long to wait; an interrupt ends the wait within 200 ms, and the thread stays interrupted
+     * @param wait how long to wait, as long as you like, in milliseconds rounded up; 0 or less: not at all. An interrupt ends the
+     *     wait within 200 ms, and the thread stays interrupted
      * @return number of news handed over
      * @throws ClientClosedException when the client is closed and everything was taken
      * @throws ClientException when the session was lost for good and everything was taken
      */
     public int poll(NewsHandler handler, int limit, Duration wait) {
-        return poll(handler, limit, Math.max(0, wait.toMillis()));
+        return poll(handler, limit, NativeNews.nanoseconds(wait));
     }
 
-    private int poll(NewsHandler handler, int limit, long waitMs) {
+    private int poll(NewsHandler handler, int limit, long waitNanos) {
         Objects.requireNonNull(handler, "handler");
         int taken = 0;
         while (taken < limit) {
-            cell = fetched.next(limit - taken, taken == 0 ? waitMs : 0);
+            cell = fetched.next(limit - taken, taken == 0 ? waitNanos : 0);
             if (cell == 0) {
                 break;
             }

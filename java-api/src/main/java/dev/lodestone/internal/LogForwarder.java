@@ -22,6 +22,8 @@ public final class LogForwarder implements AutoCloseable {
     private static final long LOOK_CLOSING_NS = TimeUnit.MILLISECONDS.toNanos(1);
     /** Records between two words to the engine. */
     private static final int POLL_MAX = 64;
+    /** Looks on the thread that opens the engine; a start writes a few records. */
+    private static final int POLLS_AT_START_MAX = 4;
     /** A logger that hangs does not hold up the close for longer. */
     private static final Duration JOIN_MAX = Duration.ofSeconds(1);
 
@@ -49,7 +51,10 @@ public final class LogForwarder implements AutoCloseable {
         this.reader = reader;
         this.routine = routine;
         LogLayout.tellTaken(region, reader.position());
-        forward();
+        for (int polls = 0; polls < POLLS_AT_START_MAX && forward() > 0; polls++) {
+            // Bounded: the engine may write as fast as this reads.
+            Thread.onSpinWait();
+        }
         thread = Thread.ofPlatform().daemon().name("lodestone-log").start(this::run);
     }
 

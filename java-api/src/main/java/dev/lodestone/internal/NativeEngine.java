@@ -93,7 +93,7 @@ public final class NativeEngine {
             MemorySegment description = call.allocate(LodestoneDescription.layout());
             call.check(Lodestone.lodestone_engine_describe(handle, description, call.error()));
             return new NativeEngine(handle, description);
-        } catch (EngineException bad) {
+        } catch (RuntimeException | Error bad) {
             Lodestone.lodestone_engine_close(handle, MemorySegment.NULL);
             throw bad;
         }

@@ -6,6 +6,7 @@ import dev.lodestone.bindings.LodestoneNodeNews;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 
 /** News that was fetched from a client in one call, handed out one by one. One thread at a time. */
 public final class NativeNews {
@@ -13,6 +14,8 @@ public final class NativeNews {
     private static final int FETCHED_MAX = 64;
     /** Longest wait of one call; then an interrupt is looked for. */
     private static final long FETCH_WAIT_MS = 200;
+    private static final long NANOS_A_MS = 1_000_000;
+    private static final long NANOS_A_SECOND = 1_000_000_000;
     private static final long CELL_BYTES = LodestoneNodeNews.sizeof();
     private static final long AT_REVISION = LodestoneNodeNews.revision$offset();
     private static final long AT_ROLLBACKS = LodestoneNodeNews.rollbacks$offset();
@@ -49,20 +52,21 @@ public final class NativeNews {
      * The next news.
      *
      * @param wanted how many the caller will take: no more are fetched, so that other readers find the rest
-     * @param waitMs how long to wait where there is none, milliseconds
+     * @param waitNanos how long to wait where there is none, nanoseconds; waits are whole milliseconds, rounded up
      * @return its address, which stays until the next call; 0 when there is none
      */
-    public long next(int wanted, long waitMs) {
-        if (position == fetched && !fetch(Math.min(wanted, FETCHED_MAX), waitMs)) {
+    public long next(int wanted, long waitNanos) {
+        if (position == fetched && !fetch(Math.min(wanted, FETCHED_MAX), waitNanos)) {
             return 0;
         }
         return first + position++ * CELL_BYTES;
     }
 
-    private boolean fetch(int wanted, long waitMs) {
-        long leftMs = waitMs;
+    private boolean fetch(int wanted, long waitNanos) {
+        long begun = waitNanos > 0 ? System.nanoTime() : 0;
+        long left = waitNanos;
         do {
-            long slice = Thread.currentThread().isInterrupted() ? 0 : Math.min(leftMs, FETCH_WAIT_MS);
+            long slice = Thread.currentThread().isInterrupted() ? 0 : Math.min(wholeMs(left), FETCH_WAIT_MS);
             position = 0;
             fetched = 0;
             int status = Lodestone.lodestone_client_news(handle, cells, wanted, slice, count, error);
@@ -70,9 +74,26 @@ public final class NativeNews {
                 throw NativeClient.failure(status, error);
             }
             fetched = count.get(ValueLayout.JAVA_INT, 0);
-            leftMs = slice == 0 ? 0 : leftMs - slice;
-        } while (fetched == 0 && leftMs > 0);
+            left = slice == 0 ? 0 : waitNanos - (System.nanoTime() - begun);
+        } while (fetched == 0 && left > 0);
         return fetched > 0;
+    }
+
+    /**
+     * A wait as {@link #next} takes it.
+     *
+     * @param wait how long, however long
+     * @return nanoseconds, not negative; 292 years for what is longer
+     */
+    public static long nanoseconds(Duration wait) {
+        if (wait.isNegative()) {
+            return 0;
+        }
+        return wait.getSeconds() >= Long.MAX_VALUE / NANOS_A_SECOND ? Long.MAX_VALUE : wait.toNanos();
+    }
+
+    private static long wholeMs(long nanos) {
+        return nanos / NANOS_A_MS + (nanos % NANOS_A_MS == 0 ? 0 : 1);
     }
 
     /**

@@ -97,11 +97,9 @@ public final class SystemCalls {
             }
             long mapped = (long) Handles.MMAP.invokeExact(place, bytes, writable ? READ_WRITE : READ_ONLY, SHARED | FIXED,
                     descriptor, offset);
-            if (mapped != place) {
-                unmap(place, bytes);
-                return -1;
-            }
-            return place;
+            // Refused, the place may be a hole by now that another thread has mapped something into: nothing is unmapped there,
+            // and the addresses, which hold no memory, stay taken.
+            return mapped == place ? place : -1;
         } catch (Throwable impossible) {
             throw unexpected(impossible);
         }
