@@ -155,8 +155,11 @@ class AttachKillTest {
                     }
                 }
             } finally {
-                all[0].close();
-                all[1].close();
+                for (Producing one : all) {
+                    if (one != null) {
+                        one.close();
+                    }
+                }
                 Kills.judge(kills);
             }
             // What the last two had committed may still be on its way, so the one hash can be that of an earlier revision.

@@ -10,11 +10,14 @@ import dev.lodestone.AttachedEngine;
 import dev.lodestone.Counter;
 import dev.lodestone.Engine;
 import dev.lodestone.EngineClosedException;
+import dev.lodestone.EngineConfig;
 import dev.lodestone.EngineGoneException;
 import dev.lodestone.EngineView;
 import dev.lodestone.LogHandler;
 import dev.lodestone.LogReader;
+import java.io.IOException;
 import java.lang.System.Logger.Level;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -25,6 +28,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -80,7 +84,8 @@ class LogsTest {
     @Test
     void recordsReachTheLoggerToTheLastOne() {
         try (Kept kept = new Kept()) {
-            Engine engine = Engines.open();
+            // A rollback that took longer would be one more record, and a warning.
+            Engine engine = Engine.open(Engines.small().set("rollback.sla_ms", 60_000).build());
             String address = engine.quicAddress().toString().substring(1);
             kept.await("transport::server: listening address=" + address);
             kept.await("transport::server: certificate made sha256=" + engine.certificateFingerprint());
@@ -131,6 +136,37 @@ class LogsTest {
             kept.await("runtime::load: loaded");
             engine.close();
             assertFalse(kept.has("runtime::writer: rolled back"));
+        } finally {
+            NATIVE.removeHandler(broken);
+        }
+    }
+
+    /** Records of the start are logged on the thread that opens, so that such an error comes out of the opening. */
+    @Test
+    void anErrorOfALoggerAtTheStartLeavesNoEngine() throws IOException {
+        Handler broken = new Handler() {
+            @Override
+            public void publish(LogRecord record) {
+                throw new LinkageError("a handler of the application");
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        };
+        NATIVE.addHandler(broken);
+        try (Kept kept = new Kept()) {
+            EngineConfig config = Engines.small().set("runtime.shared_region", "file")
+                    .set("runtime.shared_region_directory", "\"" + folder + "\"").build();
+            LinkageError thrown = assertThrows(LinkageError.class, () -> Engine.open(config));
+            assertEquals("a handler of the application", thrown.getMessage());
+            assertEquals(List.of(), List.of(thrown.getSuppressed()));
+            try (Stream<Path> left = Files.list(folder)) {
+                assertEquals(List.of(), left.toList());
+            }
+            assertEquals(0, kept.records.size());
         } finally {
             NATIVE.removeHandler(broken);
         }

@@ -65,10 +65,11 @@ final class Producing implements AutoCloseable {
         }
     }
 
-    /** Waits until it says something that begins so. */
+    /** Waits until it says something that begins so; ends it where it says anything else. */
     Producing says(String words) {
         String line = line();
         if (!line.startsWith(words)) {
+            close();
             throw new AssertionError("it says " + line + " instead of " + words);
         }
         begun = committed();

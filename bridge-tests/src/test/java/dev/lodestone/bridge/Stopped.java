@@ -9,13 +9,11 @@ import com.sun.jdi.ThreadReference;
 import com.sun.jdi.Value;
 import com.sun.jdi.VirtualMachine;
 import com.sun.jdi.connect.Connector.Argument;
-import com.sun.jdi.connect.IllegalConnectorArgumentsException;
 import com.sun.jdi.connect.ListeningConnector;
 import com.sun.jdi.event.BreakpointEvent;
 import com.sun.jdi.event.Event;
 import com.sun.jdi.event.EventSet;
 import com.sun.jdi.request.BreakpointRequest;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -114,7 +112,7 @@ final class Stopped implements AutoCloseable {
             producing.goOn();
             awaitPlace(machine, place);
             return new Stopped(producing, machine);
-        } catch (IOException | IllegalConnectorArgumentsException | RuntimeException | Error failed) {
+        } catch (Exception | Error failed) {
             if (producing != null) {
                 producing.close();
             }
