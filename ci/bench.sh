@@ -73,16 +73,19 @@ chronicle() (
     "${java[@]}" dev.lodestone.benchmarks.rings.FlagsNeeded "$4" "$folder" "${flags[@]}"
 )
 
-# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL, and what that did to their records, counted by comparing.
+# killed RAW ROUNDS PROFILE…: producers killed with SIGKILL, and what that did to their records, counted by comparing. Fails, with
+# the counts written, where the test failed or there was harm.
 killed() {
-    local raw=$1 rounds=$2 told=target/logs/killed.jsonl
+    local raw=$1 rounds=$2 told=target/logs/killed.jsonl failed=0
     rm -f "$told"
     LODESTONE_FAULT_ROUNDS=$rounds LODESTONE_KILLS=$PWD/$told cargo test --manifest-path native/Cargo.toml "${@:3}" --locked \
-        -p lodestone-memory --lib rings::faults::producers_killed_at_any_instruction -- --nocapture >target/logs/killed.log ||
+        -p lodestone-memory --lib rings::faults::producers_killed_at_any_instruction -- --nocapture >target/logs/killed.log || {
+        failed=1
         echo 'killed: the test failed; its counts follow' >&2
+    }
     [ -s "$told" ] || fail 'the kills did not come to their end' "$(tail -n 20 target/logs/killed.log)"
-    # Harm is a result here as any other.
-    python3 ci/kills.py "$raw" "$told" >&2 || true
+    python3 ci/kills.py "$raw" "$told" >&2 || failed=1
+    return "$failed"
 }
 
 bridge() {
@@ -105,7 +108,9 @@ bridge() {
     echo "-- Chronicle Queue beside the ring (at most $chronicle_seconds s), flags that users need (a minute)" >&2
     chronicle "$raw/bridge-chronicle.json" native/target/release/lodestone-bench "$chronicle_seconds" "$raw/bridge-flags.json"
     echo "-- $kills producers killed" >&2
-    killed "$raw/bridge-kills.json" "$kills" --release
+    # Harm is a result here as any other.
+    killed "$raw/bridge-kills.json" "$kills" --release ||
+        echo 'bridge: a killed producer did harm, or the test failed (target/logs/killed.log); measured on' >&2
     claims bridge
 }
 
@@ -137,7 +142,8 @@ bridge_quick() {
     mkdir -p "$folder"
     rings "$folder/bridge-rings.json" native/target/debug/lodestone-bench "$quick_limit_s" --quick
     mkdir -p target/logs
-    killed "$folder/bridge-kills.json" 20
+    killed "$folder/bridge-kills.json" 20 ||
+        fail 'a killed producer did harm, or the test failed' 'What to do: see the counts above and target/logs/killed.log.'
     # What JMH measures is not tried here.
     python3 benchmarks/claims.py --check bridge 'ci/bench.sh bridge-quick' "$raw"/bridge-slots-*.json \
         "$raw"/bridge-exact.json "$folder"/bridge-{rings,kills}.json >"$folder/claims-bridge.txt"

@@ -33,14 +33,20 @@ java_tests() {
 
 # counts STEP: where the tests of a step are to tell what kills did; what an earlier run told there is gone.
 counts() {
+    local told
+    told=target/slow/kills/$1-$(git rev-parse HEAD).jsonl
     mkdir -p target/slow/kills
-    rm -f "target/slow/kills/$1.jsonl"
-    printf '%s\n' "$PWD/target/slow/kills/$1.jsonl"
+    rm -f "$told"
+    printf '%s\n' "$PWD/$told"
 }
 
-# tell_kills: what the kills of all steps did, a line a kind, and as JSON; fails where there was harm.
+# tell_kills COUNTS: what the kills of one step did, a line a kind; fails where there was harm. The sum over all steps that this very
+# commit ran goes into target/slow/kills.json: what another step did is judged there.
 tell_kills() {
-    python3 ci/kills.py target/slow/kills.json target/slow/kills/*.jsonl
+    local failed=0
+    python3 ci/kills.py "${1%.jsonl}.json" "$1" || failed=1
+    python3 ci/kills.py target/slow/kills.json target/slow/kills/*-"$(git rev-parse HEAD)".jsonl >/dev/null || true
+    return "$failed"
 }
 
 run_models() {
@@ -52,7 +58,7 @@ run_faults() {
     told=$(counts faults)
     ci/step.sh faults "killing $fault_rounds producers" env LODESTONE_FAULT_ROUNDS="$fault_rounds" LODESTONE_KILLS="$told" \
         cargo test --manifest-path native/Cargo.toml --release --locked -p lodestone-memory --lib rings::faults -- --nocapture || failed=yes
-    { tell_kills && [ -z "$failed" ]; } ||
+    { tell_kills "$told" && [ -z "$failed" ]; } ||
         fail 'a killed producer lost, tore or stopped something' 'What to do: see above; LODESTONE_SEED repeats the moments.'
 }
 
@@ -109,7 +115,7 @@ run_attach() {
     (java_tests attach "$kill_rounds kills each of engines and of JVMs attached to them, $region_files files of arbitrary bytes" \
         AttachProcessTest,AttachKillTest,RegionBytesTest -Dlodestone.kill.rounds="$kill_rounds" \
         -Dlodestone.region.files="$region_files" -Dlodestone.kills.file="$told") || failed=yes
-    { tell_kills && [ -z "$failed" ]; } || fail 'a kill lost, tore or stopped something, or a test failed' 'What to do: see above.'
+    { tell_kills "$told" && [ -z "$failed" ]; } || fail 'a kill lost, tore or stopped something, or a test failed' 'What to do: see above.'
 }
 
 run_torn() {
