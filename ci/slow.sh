@@ -44,6 +44,7 @@ counts() {
 # commit ran goes into target/slow/kills.json: what another step did is judged there.
 tell_kills() {
     local failed=0
+    rm -f target/slow/kills.json
     python3 ci/kills.py "${1%.jsonl}.json" "$1" || failed=1
     python3 ci/kills.py target/slow/kills.json target/slow/kills/*-"$(git rev-parse HEAD)".jsonl >/dev/null || true
     return "$failed"
