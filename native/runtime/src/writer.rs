@@ -346,7 +346,11 @@ impl Writer {
             Some((record, _)) if !self.watch.slots_exhausted_told => {
                 self.watch.slots_exhausted_told = true;
                 if let Some(held_back) = self.watch.slots_exhausted_log.pass(now_unix_ms()) {
-                    tracing::warn!(tenant = record.head.tenant, held_back, "no slot is left; told once until one comes back");
+                    tracing::warn!(
+                        tenant = record.head.tenant,
+                        held_back,
+                        "no slot is left; told once until one comes back"
+                    );
                 }
                 self.event(Event::SlotsExhausted { tenant: record.head.tenant });
             }

@@ -39,6 +39,8 @@ pub(crate) struct Stage {
     untold: bool,
     /// A task waits for room in the channel.
     waiting: bool,
+    /// The loop has ended: nothing leaves any more.
+    closed: bool,
 }
 
 impl Stage {
@@ -109,7 +111,10 @@ impl Dock {
         if stage.page.is_none() {
             self.settle(&mut stage);
         }
+        // What is staged keeps sessions, and they keep this: without an end of the loop nobody would take it out.
+        let late = if stage.closed { stage.take() } else { None };
         drop(stage);
+        drop(late);
         if untold {
             self.hub.rouse();
         }
@@ -256,6 +261,7 @@ impl Dock {
     /// The loop has ended: what is staged leaves, and nobody takes answers any more.
     pub(crate) fn close(self: &Arc<Dock>) {
         self.flush();
+        self.stage().closed = true;
         self.noted().take();
     }
 }
