@@ -386,12 +386,12 @@ fn server_config(
 /// predecessor at once that their connections are gone; with a certificate made at start they find out by their idle
 /// time-out. Each socket gives out ids that lead to itself.
 fn endpoint_config(keys: Option<&ServerKeys>, socket: usize, sockets: usize) -> EndpointConfig {
-    let ids = keys.map(|keys| keys.connection_ids);
+    let ids = keys.map(|keys| keys.connection_ids.clone());
     let mut endpoint = match keys {
         Some(keys) => EndpointConfig::new(Arc::clone(&keys.reset)),
         None => EndpointConfig::default(),
     };
-    endpoint.cid_generator(move || Box::new(SocketIds::new(ids, socket, sockets)));
+    endpoint.cid_generator(move || Box::new(SocketIds::new(ids.clone(), socket, sockets)));
     endpoint.min_reset_interval(RESET_INTERVAL * sockets as u32);
     endpoint
 }
