@@ -474,6 +474,8 @@ class Kept:
 def main():
     arguments = sys.argv[1:]
     rounds = 0
+    if len(arguments) < 2 or "--help" in arguments:
+        sys.exit(__doc__)
     if "--rounds" in arguments:
         at = arguments.index("--rounds")
         rounds = int(arguments[at + 1])
@@ -490,6 +492,9 @@ def main():
         try_all(bench)
         Kept(pathlib.Path(folder) / "quic-all.json", False).take(bench, "all")
         return
+    unknown = [group for group in groups if group not in GROUPS]
+    if unknown:
+        sys.exit(f"quic.py: there is no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     for group in groups or GROUPS:
         kept = Kept(pathlib.Path(folder) / f"quic-{group}.json", adding or resuming)
         had = max(kept.turns.values(), default=0) if adding else 0

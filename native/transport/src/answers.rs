@@ -379,6 +379,8 @@ impl StreamAnswers {
             return 0;
         };
         owed.settle(self.session);
+        // Also where there is nothing to write: the writer takes nothing until this is through.
+        owed.loop_writes = true;
         if owed.out.is_empty() {
             drop(owed);
             return self.written(&[], 0, 0);
@@ -388,7 +390,6 @@ impl StreamAnswers {
         owed.out.clear();
         let frames = std::mem::take(&mut owed.out_frames);
         owed.taken_bytes = buffer.len();
-        owed.loop_writes = true;
         drop(owed);
         let written = pen.write(buffer, turns);
         self.written(buffer, written, frames)
@@ -420,7 +421,7 @@ impl StreamAnswers {
     /// QUIC has taken this many bytes from the writer.
     pub(crate) fn sent(&self, bytes: usize) {
         let mut owed = self.owed();
-        owed.taken_bytes -= bytes;
+        owed.taken_bytes = owed.taken_bytes.saturating_sub(bytes);
         owed.progress_bytes += bytes as u64;
         self.wake_reader(&mut owed);
     }

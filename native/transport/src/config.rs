@@ -97,8 +97,8 @@ pub struct TransportConfig {
     pub client_certificates: ClientCertificates,
     /// Who may open a session.
     pub auth: Auth,
-    /// Where revoked tokens outlive the server: a file that it makes, and that no other server uses meanwhile. `None`: they are
-    /// forgotten when it ends.
+    /// Where revoked tokens outlive the server: a file that it makes, and that no other server uses meanwhile. They stay
+    /// in it for a day after they expired, in case the clock was ahead. `None`: they are forgotten when it ends.
     pub revocations_file: Option<PathBuf>,
     /// Streams one connection may have open at once, 128 to 4,096.
     pub streams_max: u32,

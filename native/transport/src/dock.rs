@@ -39,6 +39,8 @@ pub(crate) struct Stage {
     untold: bool,
     /// A task waits for room in the channel.
     waiting: bool,
+    /// The loop has ended: nothing leaves any more.
+    closed: bool,
 }
 
 impl Stage {
@@ -76,7 +78,7 @@ pub(crate) struct Dock {
     pages: Arc<Pages>,
     counters: Counters,
     stage: Mutex<Stage>,
-    /// The stage was emptied after the channel had been full.
+    /// The stage has a new page, or was emptied after the channel had been full.
     room: Notify,
     /// `None`: the loop has ended.
     noted: Mutex<Option<Vec<Noted>>>,
@@ -109,7 +111,10 @@ impl Dock {
         if stage.page.is_none() {
             self.settle(&mut stage);
         }
+        // What is staged keeps sessions, and they keep this: without an end of the loop nobody would take it out.
+        let late = if stage.closed { stage.take() } else { None };
         drop(stage);
+        drop(late);
         if untold {
             self.hub.rouse();
         }
@@ -122,6 +127,8 @@ impl Dock {
         }
         if stage.page.is_none() {
             stage.page = Some(self.pages.try_take().ok_or(Lack::Page)?);
+            // Whoever waits for a page puts its records into this one.
+            self.room.notify_waiters();
         }
         Ok(())
     }
@@ -129,10 +136,7 @@ impl Dock {
     /// Waits for what was lacking. It may be gone again when the caller comes to it.
     pub(crate) async fn wait(&self, lack: Lack) {
         match lack {
-            Lack::Page => {
-                let page = self.pages.take().await;
-                self.stage().page.get_or_insert(page);
-            }
+            Lack::Page => self.wait_for_page().await,
             Lack::Channel => {
                 let mut room = std::pin::pin!(self.room.notified());
                 // Stand in line before looking, or an emptied stage in between would wake nobody.
@@ -141,6 +145,23 @@ impl Dock {
                     room.await;
                 }
             }
+        }
+    }
+
+    /// Waits until the stage has a page, whoever brings it: one page is enough for all who wait here.
+    async fn wait_for_page(&self) {
+        let mut room = std::pin::pin!(self.room.notified());
+        // Stand in line before looking, or a page that comes in between would be told to nobody.
+        room.as_mut().enable();
+        if self.stage().page.is_some() {
+            return;
+        }
+        tokio::select! {
+            page = self.pages.take() => {
+                self.stage().page.get_or_insert(page);
+                self.room.notify_waiters();
+            }
+            () = room => {}
         }
     }
 
@@ -240,6 +261,45 @@ impl Dock {
     /// The loop has ended: what is staged leaves, and nobody takes answers any more.
     pub(crate) fn close(self: &Arc<Dock>) {
         self.flush();
+        self.stage().closed = true;
         self.noted().take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lodestone_memory::PagePool;
+
+    use super::*;
+
+    const HANG: Duration = Duration::from_secs(180);
+
+    #[tokio::test]
+    async fn one_page_is_enough_for_all_who_wait_for_one() {
+        for another_is_first in [false, true] {
+            let counters = Counters::detached();
+            let pages = Arc::new(Pages::new(PagePool::new(1, false).unwrap(), counters, Arc::default()));
+            let (ingress, _batches) = mpsc::channel(1);
+            let dock = Arc::new(Dock::new(Hub::default(), ingress, Arc::clone(&pages), counters));
+            let held = pages.take().await;
+            assert_eq!(dock.make_room(&mut dock.stage(), 100), Err(Lack::Page));
+            let wait = || {
+                let dock = Arc::clone(&dock);
+                tokio::spawn(async move { dock.wait(Lack::Page).await })
+            };
+            let waiting = [wait(), wait(), wait()];
+            tokio::task::yield_now().await;
+            assert!(waiting.iter().all(|task| !task.is_finished()));
+            drop(held);
+            if another_is_first {
+                assert_eq!(dock.make_room(&mut dock.stage(), 100), Ok(()));
+            }
+            for task in waiting {
+                tokio::time::timeout(HANG, task).await.expect("hangs: a page is there").unwrap();
+            }
+            assert_eq!(dock.make_room(&mut dock.stage(), 100), Ok(()));
+        }
     }
 }

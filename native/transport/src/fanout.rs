@@ -51,6 +51,8 @@ struct Shared {
     left: Mutex<Vec<Arc<Outbox>>>,
     left_some: AtomicBool,
     left_max: usize,
+    /// Some are not listed, for want of room. Written and read with `left` locked.
+    left_unlisted: AtomicBool,
 }
 
 /// By which way the state of a node goes to a session. Of one subscription it never changes: an entry of the table is in
@@ -100,6 +102,7 @@ impl Fanout {
             left: Mutex::new(Vec::new()),
             left_some: AtomicBool::new(false),
             left_max: sessions_max as usize,
+            left_unlisted: AtomicBool::new(false),
         };
         Some(Fanout { shared: Arc::new(shared) })
     }
@@ -134,13 +137,31 @@ impl Fanout {
         self.shared.left_some.load(Ordering::Relaxed)
     }
 
-    /// Tells the outboxes whose senders have ended; nobody but the caller touches their lists any more.
-    pub fn take_left(&self, tell: impl FnMut(Arc<Outbox>)) {
+    /// Says that the senders of an outbox have ended.
+    pub fn leave(&self, outbox: &Arc<Outbox>) {
+        let shared = &self.shared;
+        outbox.left.store(true, Ordering::Release);
+        let mut left = shared.left.lock().unwrap_or_else(PoisonError::into_inner);
+        // More than there are sessions come together where the engine thread is long in coming, or never does.
+        if left.len() < shared.left_max {
+            left.push(Arc::clone(outbox));
+        } else {
+            shared.left_unlisted.store(true, Ordering::Relaxed);
+        }
+        shared.left_some.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells the outboxes whose senders have ended; nobody but the caller touches their lists any more. Returns whether
+    /// there are others, which the list had no room for: only [`Outbox::has_left`] tells of those.
+    #[must_use]
+    pub fn take_left(&self, tell: impl FnMut(Arc<Outbox>)) -> bool {
         let mut left = self.shared.left.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.left_some.store(false, Ordering::Relaxed);
         let some = std::mem::take(&mut *left);
+        let unlisted = self.shared.left_unlisted.swap(false, Ordering::Relaxed);
         drop(left);
         some.into_iter().for_each(tell);
+        unlisted
     }
 
     /// The node, unless it is rolled back meanwhile; the engine thread marks it again then.
@@ -245,13 +266,6 @@ impl<'session> Leaving<'session> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        let Leaving(Fanout { shared }, outbox) = *self;
-        outbox.left.store(true, Ordering::Release);
-        let mut left = shared.left.lock().unwrap_or_else(PoisonError::into_inner);
-        // More than there are sessions come together only where no engine thread takes them any more.
-        if left.len() < shared.left_max {
-            left.push(Arc::clone(outbox));
-        }
-        shared.left_some.store(true, Ordering::Relaxed);
+        self.0.leave(self.1);
     }
 }

@@ -243,7 +243,9 @@ impl Ingress {
     async fn wait(&mut self, wait: Wait) -> Result<(), Stop> {
         match wait {
             Wait::Allowance { kind, bytes } => {
-                Box::pin(self.session.allowed(kind, bytes)).await;
+                if !Box::pin(self.session.allowed(kind, bytes)).await {
+                    return Err(Stop::Ending);
+                }
                 self.passed = Passed::Allowance;
             }
             Wait::Routes => self.answers.routes_answered().await,

@@ -1,7 +1,7 @@
 //! Tokens that were revoked before their time, and the file in which they outlive the engine.
 //!
 //! The file is text: a first line that names it, then a line for each token with its nonce (16 hexadecimal digits) and when the token
-//! expires by itself (Unix milliseconds, 0 where that is not known). It is written anew and put in place of the old one as a
+//! expires by itself (Unix milliseconds, 0 where that is not known), in which it stays for a day more. It is written anew and put in place of the old one as a
 //! whole, so that whoever reads it finds one or the other. The file beside it whose name ends in `.lock` belongs to the engine
 //! that uses it.
 
@@ -20,6 +20,9 @@ const REVOCATIONS_MAX: usize = 1 << 18;
 const FIRST_LINE: &str = "lodestone revocations 1";
 /// Longest file that is read: the first line and as many lines as tokens are remembered, and as many again that have expired.
 const FILE_BYTES_MAX: u64 = 2 * (REVOCATIONS_MAX as u64) * 38;
+/// How long a token is kept in the file after it has expired: a clock that was ahead for a while, and is set right, must not
+/// bring a revoked token back. Without room they go sooner.
+const GRACE_MS: u64 = 24 * 60 * 60 * 1000;
 /// When a token expires that nobody has shown yet.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -74,6 +77,11 @@ impl Revoked {
         true
     }
 
+    /// Leaves out those that expired longer ago than the grace.
+    fn forget_long_expired(&mut self, now_unix_ms: u64) {
+        self.forget_expired(now_unix_ms.saturating_sub(GRACE_MS));
+    }
+
     fn forget_expired(&mut self, now_unix_ms: u64) {
         self.0.retain(|_, expires_unix_ms| *expires_unix_ms > now_unix_ms);
     }
@@ -103,7 +111,7 @@ impl Revoked {
                 return Err(format!("it holds more than {REVOCATIONS_MAX} tokens"));
             }
         }
-        revoked.forget_expired(now_unix_ms);
+        revoked.forget_long_expired(now_unix_ms);
         Ok(revoked)
     }
 }
@@ -126,7 +134,8 @@ pub(crate) struct RevocationsFile {
 }
 
 impl RevocationsFile {
-    /// Takes the file for this engine, makes it where there is none, and reads it. What has expired is left out.
+    /// Takes the file for this engine, makes it where there is none, and reads it. What expired a day ago or longer is left
+    /// out, but the file stays as it is: the clock may be wrong today.
     ///
     /// # Errors
     /// Another engine has it, it cannot be read or written, or it holds something else.
@@ -138,14 +147,19 @@ impl RevocationsFile {
             fs::TryLockError::WouldBlock => fault("another engine uses it".to_owned()),
             fs::TryLockError::Error(error) => system(error),
         })?;
+        let file = RevocationsFile { path: path.to_owned(), writing: Mutex::new(()), _lock: lock };
+        // That it can be written is found out now, and not when somebody has to be kept out.
         let revoked = match read(path) {
-            Ok(text) => Revoked::parse(&text, now_unix_ms).map_err(fault)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Revoked::default(),
+            Ok(text) => {
+                file.try_folder().map_err(system)?;
+                Revoked::parse(&text, now_unix_ms).map_err(fault)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                file.put(&Revoked::default()).map_err(system)?;
+                Revoked::default()
+            }
             Err(error) => return Err(system(error)),
         };
-        let file = RevocationsFile { path: path.to_owned(), writing: Mutex::new(()), _lock: lock };
-        // Now, and not when somebody has to be kept out.
-        file.put(&revoked).map_err(system)?;
         Ok((file, revoked))
     }
 
@@ -160,8 +174,15 @@ impl RevocationsFile {
     /// [`RevokeError::NotWritten`]: the file is as it was.
     pub(crate) fn write(&self, revoked: &Revoked, now_unix_ms: u64) -> Result<(), RevokeError> {
         let mut live = revoked.clone();
-        live.forget_expired(now_unix_ms);
+        live.forget_long_expired(now_unix_ms);
         self.put(&live).map_err(|source| RevokeError::NotWritten { path: self.path.clone(), source })
+    }
+
+    /// Whether a new file can take the place of the old one.
+    fn try_folder(&self) -> io::Result<()> {
+        let new = beside(&self.path, ".new");
+        File::create(&new)?;
+        fs::remove_file(&new)
     }
 
     fn put(&self, revoked: &Revoked) -> io::Result<()> {
@@ -204,24 +225,31 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again_and_what_expired_is_not() {
+    fn what_was_written_is_read_again_and_what_expired_a_day_ago_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("revoked");
-        let (file, mut revoked) = RevocationsFile::open(&path, 1000).unwrap();
-        for (nonce, expires_unix_ms) in [(1, Some(2000)), (u64::MAX, None), (3, Some(3000)), (4, Some(999))] {
-            assert!(revoked.add(nonce, expires_unix_ms, 1000));
+        let now = GRACE_MS + 1000;
+        let (file, mut revoked) = RevocationsFile::open(&path, now).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "lodestone revocations 1\n");
+        for (nonce, expires_unix_ms) in [(1, Some(2000)), (u64::MAX, None), (3, Some(3000)), (4, Some(1000))] {
+            assert!(revoked.add(nonce, expires_unix_ms, now));
         }
-        file.write(&revoked, 1000).unwrap();
-        assert!(RevocationsFile::open(&path, 1000).is_err_and(|error| error.to_string().contains("another engine")));
+        file.write(&revoked, now).unwrap();
+        assert!(RevocationsFile::open(&path, now).is_err_and(|error| error.to_string().contains("another engine")));
         drop(file);
+        let written = fs::read_to_string(&path).unwrap();
         assert_eq!(
-            fs::read_to_string(&path).unwrap(),
+            written,
             "lodestone revocations 1\n0000000000000001 2000\n0000000000000003 3000\nffffffffffffffff 0\n"
         );
-        let (_file, again) = RevocationsFile::open(&path, 2000).unwrap();
-        let known: Vec<u64> = [1, 3, 4, u64::MAX].into_iter().filter(|nonce| again.contains(*nonce)).collect();
-        assert_eq!(known, [3, u64::MAX]);
-        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3, "written anew without what expired");
+        // A clock that is ahead takes nothing out of the file, and once it is set right all count again.
+        for (now, expected) in [(GRACE_MS + 2000, [3, u64::MAX].as_slice()), (GRACE_MS + 1999, &[1, 3, u64::MAX])] {
+            let (_file, again) = RevocationsFile::open(&path, now).unwrap();
+            let known: Vec<u64> = [1, 3, 4, u64::MAX].into_iter().filter(|nonce| again.contains(*nonce)).collect();
+            assert_eq!(known, expected, "at {now}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), written, "not written anew");
+            assert!(!beside(&path, ".new").exists(), "the trial is taken away");
+        }
     }
 
     #[test]

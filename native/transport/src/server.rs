@@ -249,16 +249,10 @@ impl Server {
         if timeout_at(deadline, all_ended).await.is_err() {
             tracing::warn!(left = self.plane.sessions.list().len(), "sessions did not end in time");
         }
-        self.close_all();
+        close_all(&self.endpoints);
         let deadline = deadline.max(Instant::now() + ENDING_WAIT_MIN);
         for endpoint in &self.endpoints {
             let _ = timeout_at(deadline, endpoint.finished()).await;
-        }
-    }
-
-    fn close_all(&self) {
-        for endpoint in &self.endpoints {
-            endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
         }
     }
 }
@@ -266,13 +260,19 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.plane.stopping.send_replace(true);
-        self.close_all();
+        close_all(&self.endpoints);
     }
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn close_all(endpoints: &[Endpoint]) {
+    for endpoint in endpoints {
+        endpoint.close(close_code(Status::ShuttingDown), SHUTTING_DOWN_TEXT.as_bytes());
     }
 }
 
@@ -331,8 +331,8 @@ fn start_loops(
 ) -> std::io::Result<Vec<Endpoint>> {
     let keys = ServerKeys::of(&config.certificate, &ServerId::new(&config.server_id, address));
     // Made once, so that every socket takes the tokens that another one gave out.
-    let server = server_config(config, identity, keys.as_ref());
     let count = sockets.len();
+    let server = server_config(config, identity, keys.as_ref(), count);
     let mut endpoints = Vec::with_capacity(count);
     for (number, (socket, runtime)) in sockets.into_iter().zip(loops).enumerate() {
         let plane = if number == 0 { plane.clone() } else { plane.with_dock(hubs[number].clone()) };
@@ -349,13 +349,26 @@ fn start_loops(
         let _entered = runtime.enter();
         let seat = Seat { number, hubs: hubs.clone() };
         let quic = endpoint_config(keys.as_ref(), number, count);
-        endpoints.push(Endpoint::start(quic, server.clone(), socket, seat, doorkeeper)?);
+        match Endpoint::start(quic, server.clone(), socket, seat, doorkeeper) {
+            Ok(endpoint) => endpoints.push(endpoint),
+            Err(error) => {
+                // Those before it accept already.
+                close_all(&endpoints);
+                return Err(error);
+            }
+        }
     }
     Ok(endpoints)
 }
 
-/// What connections are accepted with.
-fn server_config(config: &TransportConfig, identity: &Identity, keys: Option<&ServerKeys>) -> ServerConfig {
+/// What connections are accepted with; all of `sockets` together keep to the bounds of attempts.
+fn server_config(
+    config: &TransportConfig,
+    identity: &Identity,
+    keys: Option<&ServerKeys>,
+    sockets: usize,
+) -> ServerConfig {
+    let attempts_max = ATTEMPTS_WAITING_MAX.div_ceil(sockets);
     let mut server = ServerConfig::with_crypto(Arc::clone(&identity.crypto) as _);
     if let Some(keys) = keys {
         server.token_key(Arc::clone(&keys.retry));
@@ -363,9 +376,9 @@ fn server_config(config: &TransportConfig, identity: &Identity, keys: Option<&Se
     server
         .transport_config(Arc::new(quic_config(config)))
         .migration(config.migration)
-        .max_incoming(ATTEMPTS_WAITING_MAX)
+        .max_incoming(attempts_max)
         .incoming_buffer_size(ATTEMPT_BYTES_MAX)
-        .incoming_buffer_size_total(ATTEMPT_BYTES_MAX * ATTEMPTS_WAITING_MAX as u64 / 4);
+        .incoming_buffer_size_total(ATTEMPT_BYTES_MAX * attempts_max as u64 / 4);
     server
 }
 
@@ -373,12 +386,12 @@ fn server_config(config: &TransportConfig, identity: &Identity, keys: Option<&Se
 /// predecessor at once that their connections are gone; with a certificate made at start they find out by their idle
 /// time-out. Each socket gives out ids that lead to itself.
 fn endpoint_config(keys: Option<&ServerKeys>, socket: usize, sockets: usize) -> EndpointConfig {
-    let ids = keys.map(|keys| keys.connection_ids);
+    let ids = keys.map(|keys| keys.connection_ids.clone());
     let mut endpoint = match keys {
         Some(keys) => EndpointConfig::new(Arc::clone(&keys.reset)),
         None => EndpointConfig::default(),
     };
-    endpoint.cid_generator(move || Box::new(SocketIds::new(ids, socket, sockets)));
+    endpoint.cid_generator(move || Box::new(SocketIds::new(ids.clone(), socket, sockets)));
     endpoint.min_reset_interval(RESET_INTERVAL * sockets as u32);
     endpoint
 }

@@ -9,7 +9,6 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use ring::hmac;
 
 use crate::config::Certificate;
-use crate::frame::u64_at;
 
 /// Bytes of each key.
 const KEY_BYTES: usize = 32;
@@ -23,7 +22,7 @@ pub(crate) struct ServerKeys {
     /// Signs stateless resets: whoever has it proves that it was the one who forgot a connection.
     pub(crate) reset: Arc<dyn HmacKey>,
     /// What connection ids are recognised by.
-    pub(crate) connection_ids: u64,
+    pub(crate) connection_ids: hmac::Key,
     /// Seals Retry tokens, by which a client proves its address.
     pub(crate) retry: Arc<dyn HandshakeTokenKey>,
 }
@@ -42,7 +41,7 @@ impl ServerKeys {
         let key = |purpose: &str| expand(&root, &[purpose.as_bytes(), &[0], server_id.0.as_bytes()]);
         Some(ServerKeys {
             reset: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &key("stateless reset")?)),
-            connection_ids: u64_at(&key("connection ids")?, 0),
+            connection_ids: hmac::Key::new(hmac::HMAC_SHA256, &key("connection ids")?),
             retry: Arc::new(Prk::new_less_safe(HKDF_SHA256, &key("retry")?)),
         })
     }
@@ -82,11 +81,13 @@ mod tests {
     }
 
     /// Something that each key makes of the same.
-    fn marks(keys: &ServerKeys) -> ([u8; KEY_BYTES], u64, Vec<u8>) {
+    fn marks(keys: &ServerKeys) -> ([u8; KEY_BYTES], Vec<u8>, Vec<u8>) {
         let (mut signature, mut sealed) = ([0; KEY_BYTES], b"a token".to_vec());
         keys.reset.sign(b"a connection id", &mut signature);
         keys.retry.aead_from_hkdf(b"a nonce").seal(&mut sealed, b"").unwrap();
-        (signature, keys.connection_ids, sealed)
+        let id = hmac::sign(&keys.connection_ids, b"a connection id").as_ref().to_vec();
+        assert_ne!(id, signature, "one key for two ends");
+        (signature, id, sealed)
     }
 
     #[test]

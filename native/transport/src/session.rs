@@ -154,17 +154,18 @@ impl Session {
     }
 
     /// Waits until the session may send this too, and takes it; streams have their turns in the order of their coming.
-    /// Returns within a second of the connection's end, with nothing taken. Nothing of the stream is read meanwhile, so QUIC holds
-    /// the client.
-    pub(crate) async fn allowed(&self, kind: FrameKind, bytes: u64) {
+    /// `false`, within a second of the connection's end: nothing was taken, and nothing more may come, or whoever closes would
+    /// be rid of the limit. Nothing of the stream is read meanwhile, so QUIC holds the client.
+    pub(crate) async fn allowed(&self, kind: FrameKind, bytes: u64) -> bool {
         self.plane.counters.add(CounterId::SessionsThrottled, 1);
         let _turn = self.throttle.lock().await;
         while let Err(wait) = self.take_allowance(kind, bytes) {
             if self.connection.is_over() {
-                return;
+                return false;
             }
             tokio::time::sleep(wait.min(THROTTLED_LOOK)).await;
         }
+        true
     }
 
     /// A stream's writer begins.

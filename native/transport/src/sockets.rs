@@ -10,9 +10,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use lodestone_memory::steer::{self, socket_of};
-use quinn_proto::{
-    ConnectionId, ConnectionIdGenerator, HashedConnectionIdGenerator, InvalidCid, RandomConnectionIdGenerator,
-};
+use quinn_proto::{ConnectionId, ConnectionIdGenerator, InvalidCid, RandomConnectionIdGenerator};
+use ring::hmac;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::TransportError;
@@ -71,61 +70,57 @@ fn share(first: &Socket, bound: SocketAddr, count: usize, receive_bytes: usize) 
     Ok(others)
 }
 
+/// Bytes of an id that are by chance, the first of which leads to the socket: enough that ids never run out, however many
+/// sockets share them. The protocol crate looks for a free one until it has found it.
+const CHANCE_BYTES: usize = 7;
+/// Bytes of the mark behind them: of as many packets that are not ours one passes for ours as there are marks.
+const MARK_BYTES: usize = 5;
+const ID_BYTES: usize = CHANCE_BYTES + MARK_BYTES;
+
 /// Makes connection ids that lead to one socket.
 pub(crate) struct SocketIds {
-    ids: Ids,
+    chance: RandomConnectionIdGenerator,
+    /// Whoever has it recognises the ids, also after a restart; without it the mark is by chance too.
+    key: Option<hmac::Key>,
     socket: usize,
     sockets: usize,
 }
 
-enum Ids {
-    /// Recognised by whoever has the key, also after a restart.
-    Keyed(HashedConnectionIdGenerator),
-    /// Made up by chance.
-    Random(RandomConnectionIdGenerator),
-}
-
 impl SocketIds {
     /// For the socket of this number, of so many; `key`: what ids are recognised by.
-    pub(crate) fn new(key: Option<u64>, socket: usize, sockets: usize) -> SocketIds {
-        let ids = match key {
-            Some(key) => Ids::Keyed(HashedConnectionIdGenerator::from_key(key)),
-            None => Ids::Random(RandomConnectionIdGenerator::default()),
-        };
-        SocketIds { ids, socket, sockets }
+    pub(crate) fn new(key: Option<hmac::Key>, socket: usize, sockets: usize) -> SocketIds {
+        SocketIds { chance: RandomConnectionIdGenerator::new(ID_BYTES), key, socket, sockets }
     }
+}
 
-    fn any(&mut self) -> ConnectionId {
-        match &mut self.ids {
-            Ids::Keyed(ids) => ids.generate_cid(),
-            Ids::Random(ids) => ids.generate_cid(),
-        }
-    }
+fn mark(key: &hmac::Key, chance: &[u8]) -> [u8; MARK_BYTES] {
+    let signature = hmac::sign(key, chance);
+    std::array::from_fn(|index| signature.as_ref()[index])
 }
 
 impl ConnectionIdGenerator for SocketIds {
     fn generate_cid(&mut self) -> ConnectionId {
         loop {
             // One of as many as there are sockets leads here; each costs some tens of nanoseconds.
-            let id = self.any();
-            if socket_of(id[0], self.sockets) == self.socket {
-                return id;
+            let id = self.chance.generate_cid();
+            if socket_of(id[0], self.sockets) != self.socket {
+                continue;
             }
+            let Some(key) = &self.key else { return id };
+            let chance = &id[..CHANCE_BYTES];
+            return ConnectionId::new(&[chance, &mark(key, chance)].concat());
         }
     }
 
     fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
-        match &self.ids {
-            Ids::Keyed(ids) => ids.validate(id),
-            Ids::Random(ids) => ids.validate(id),
-        }
+        let Some(key) = &self.key else { return Ok(()) };
+        let (chance, found) = id.split_at_checked(CHANCE_BYTES).ok_or(InvalidCid)?;
+        // Who guesses a mark byte by byte gains a stateless reset, of which there are so many a second at most.
+        if found == mark(key, chance) { Ok(()) } else { Err(InvalidCid) }
     }
 
     fn cid_len(&self) -> usize {
-        match &self.ids {
-            Ids::Keyed(ids) => ids.cid_len(),
-            Ids::Random(ids) => ids.cid_len(),
-        }
+        ID_BYTES
     }
 
     fn cid_lifetime(&self) -> Option<Duration> {
@@ -174,24 +169,57 @@ mod tests {
         }
     }
 
+    fn key(number: u8) -> Option<hmac::Key> {
+        Some(hmac::Key::new(hmac::HMAC_SHA256, &[number; 32]))
+    }
+
     #[test]
     fn every_id_leads_to_its_socket_and_only_the_key_recognises_it() {
         for sockets in [1, 2, 3, 4, 7, 64] {
             for socket in 0..sockets {
-                let mut keyed = SocketIds::new(Some(5), socket, sockets);
+                let mut keyed = SocketIds::new(key(5), socket, sockets);
                 let mut random = SocketIds::new(None, socket, sockets);
                 for _ in 0..50 {
                     let (one, other) = (keyed.generate_cid(), random.generate_cid());
-                    assert_eq!((one.len(), other.len()), (keyed.cid_len(), random.cid_len()));
+                    assert_eq!((one.len(), other.len()), (ID_BYTES, ID_BYTES));
+                    assert_eq!((keyed.cid_len(), random.cid_len()), (ID_BYTES, ID_BYTES));
                     for id in [&one, &other] {
                         let short = [&[0x40][..], &id[..]].concat();
                         let long = [&[0xc0, 0, 0, 0, 1, 8][..], &id[..]].concat();
                         assert_eq!((owner_of(&short, sockets), owner_of(&long, sockets)), (socket, socket));
                     }
-                    let elsewhere = SocketIds::new(Some(5), (socket + 1) % sockets, sockets);
+                    let elsewhere = SocketIds::new(key(5), (socket + 1) % sockets, sockets);
                     assert!(elsewhere.validate(&one).is_ok(), "the key is that of all sockets");
-                    assert!(SocketIds::new(Some(6), socket, sockets).validate(&one).is_err());
+                    assert!(SocketIds::new(key(6), socket, sockets).validate(&one).is_err());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_or_cut_id_is_not_recognised() {
+        let mut ids = SocketIds::new(key(5), 1, 4);
+        let id = ids.generate_cid();
+        assert!(ids.validate(&id).is_ok());
+        for bit in 0..ID_BYTES * 8 {
+            let mut changed = id.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(ids.validate(&ConnectionId::new(&changed)).is_err(), "bit {bit} of {id}");
+        }
+        for bytes in 0..ID_BYTES {
+            assert!(ids.validate(&ConnectionId::new(&id[..bytes])).is_err(), "{bytes} bytes of {id}");
+        }
+    }
+
+    /// Of three bytes by chance two would be the same within the first few thousand.
+    #[test]
+    fn ids_are_too_many_to_run_out() {
+        for key in [key(5), None] {
+            let mut ids = SocketIds::new(key, 3, 4);
+            let mut seen = std::collections::BTreeSet::new();
+            for _ in 0..20_000 {
+                let id = ids.generate_cid();
+                assert!(seen.insert(id[..CHANCE_BYTES].to_vec()), "twice: {id}");
             }
         }
     }

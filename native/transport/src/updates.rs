@@ -83,7 +83,8 @@ impl Senders<'_> {
         let subscriptions = self.fanout.subscriptions();
         let mut count = 0;
         while out.len() + UPDATE_FRAME_BYTES_MAX <= BUFFER_BYTES_MAX {
-            if let Some((node, sequence)) = self.resting().next_settled() {
+            let settled = self.resting().next_settled();
+            if let Some((node, sequence)) = settled {
                 count += self.put_again(out, counter + count, node, sequence);
                 continue;
             }
@@ -103,8 +104,9 @@ impl Senders<'_> {
     /// unless nobody is to be told of it any more. Returns the number of updates.
     fn put_again(&self, out: &mut Vec<u8>, counter: u64, node: u32, sequence: u32) -> u64 {
         let Some(state) = self.fanout.look(node) else {
-            // It is being rolled back, perhaps to what it is.
-            self.resting().begin(node, sequence, Instant::now() + REST);
+            // It is being rolled back, perhaps to what it is. Whoever looks when it has rested may be asleep.
+            self.resting().begin_again(node, sequence, Instant::now() + REST);
+            self.outbox.wake(Way::Datagram);
             return 0;
         };
         if state.sequence != sequence {
@@ -207,6 +209,13 @@ impl Resting {
         }
     }
 
+    /// As [`Resting::begin`], for a state that has rested before: a later one of the node that went meanwhile stays.
+    fn begin_again(&mut self, node: u32, sequence: u32, due: Instant) {
+        if !self.sent.contains_key(&node) {
+            self.begin(node, sequence, due);
+        }
+    }
+
     fn is_crowded(&self) -> bool {
         self.sent.len() + self.settled.len() >= RESTING_MAX
     }
@@ -283,6 +292,21 @@ mod tests {
         assert_eq!(resting.order.len(), 1, "a node stands once, however often it changes");
         assert_eq!(resting.settle(at(700)), (true, None));
         assert_eq!((resting.next_settled(), resting.next_settled()), (Some((7, 204)), None));
+    }
+
+    #[test]
+    fn what_could_not_be_shown_rests_again_and_never_in_place_of_a_later_state() {
+        let (mut resting, due) = (Resting::default(), Instant::now());
+        resting.begin(7, 2, due);
+        assert_eq!(resting.settle(due), (true, None));
+        let (node, sequence) = resting.next_settled().unwrap();
+        resting.begin_again(node, sequence, due);
+        assert_eq!(resting.settle(due), (true, None));
+        let (node, sequence) = resting.next_settled().unwrap();
+        resting.begin(7, 4, due);
+        resting.begin_again(node, sequence, due);
+        assert_eq!(resting.settle(due), (true, None));
+        assert_eq!((resting.next_settled(), resting.next_settled()), (Some((7, 4)), None));
     }
 
     #[test]

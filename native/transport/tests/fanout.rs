@@ -5,6 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use common::*;
 use lodestone_memory::{CounterId, Status};
@@ -121,8 +122,8 @@ async fn a_session_that_takes_no_updates_is_closed_and_gives_everything_back() {
     assert_eq!(bench.counters.get(CounterId::SlowConsumersClosed), 1);
     until("the sender has left", || fan.fanout.has_left()).await;
     let mut left = Vec::new();
-    fan.fanout.take_left(|outbox| left.push(outbox.session()));
-    assert_eq!((left, outbox.has_left()), (vec![client.session], true));
+    let unlisted = fan.fanout.take_left(|outbox| left.push(outbox.session()));
+    assert_eq!((left, outbox.has_left(), unlisted), (vec![client.session], true, false));
     let subscriptions = fan.fanout.subscriptions();
     subscriptions.abandon(outbox.list(Way::Stream), |entry| panic!("entry {entry} had not ended"));
     assert!((0..NODES).all(|entry| subscriptions.end(entry)), "every entry is free at once");
@@ -252,6 +253,30 @@ async fn datagrams_bring_the_newest_and_the_stream_brings_once_more_what_rests()
         assert!(before.is_none_or(|before| node == 9 && before < version), "node {node}: {version} after {before:?}");
     }
     assert_eq!(bench.counters.get(CounterId::UpdatesSent), u64::from(NODES) + 5 + counter);
+}
+
+#[tokio::test]
+async fn what_rests_while_the_state_is_rolled_back_comes_by_the_stream_after_that() {
+    let fan = Fan::new();
+    let bench = fan.bench(|_| {});
+    let client = Client::welcomed_as(3, bench.connect().await, &[]).await;
+    let outbox = bench.server.outbox(client.session).unwrap();
+    fan.subscribe_to_all_by(&outbox, Way::Datagram);
+    for _ in 0..NODES {
+        client.answer_datagram().await;
+    }
+    fan.fanout.rollback_begins();
+    // All of them rest now, again and again; the loop goes on with everybody else meanwhile.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let other = Client::welcomed_as(3, bench.connect().await, &[]).await;
+    assert_ne!(other.session, client.session);
+    fan.fanout.rollback_ended();
+    let mut updates = watched("the stream", client.connection.accept_uni()).await.unwrap();
+    let mut settled = BTreeMap::new();
+    while settled.len() < NODES as usize {
+        let (node, version, _) = latest(&next(&mut updates).await.unwrap(), UPDATE);
+        settled.insert(node, version);
+    }
 }
 
 #[tokio::test]

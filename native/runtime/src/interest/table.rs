@@ -325,8 +325,20 @@ impl Table {
             return false;
         }
         let fanout = self.fanout.clone();
-        fanout.take_left(|outbox| self.vacate(&outbox));
+        if fanout.take_left(|outbox| self.vacate(&outbox)) {
+            self.vacate_unlisted();
+        }
         true
+    }
+
+    /// Looks at every seat for those whose senders ended without being listed.
+    fn vacate_unlisted(&mut self) {
+        for seat in 0..self.seats.len() {
+            let left = self.seats[seat].outbox.as_ref().filter(|outbox| outbox.has_left()).map(Arc::clone);
+            if let Some(outbox) = left {
+                self.vacate(&outbox);
+            }
+        }
     }
 
     fn take_returned(&mut self) {

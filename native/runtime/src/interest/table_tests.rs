@@ -140,3 +140,27 @@ fn a_session_whose_sender_takes_nothing_cannot_use_up_the_entries_of_others() {
     assert!(table.has_room(seats[0], SESSION_MAX, SESSION_MAX), "its sender came");
     assert!(!table.has_room(seats[0], SESSION_MAX + 1, SESSION_MAX));
 }
+
+#[test]
+fn more_sessions_that_left_than_the_list_takes_are_vacated_all_the_same() {
+    let mut table = table(5);
+    let outboxes: Vec<_> = (0..SESSIONS).map(|session| table.fanout().outbox(session + 1, true)).collect();
+    for outbox in &outboxes {
+        let seat = table.seat(Arc::clone(outbox)).unwrap();
+        table.begin(seat, 7, Way::Stream);
+    }
+    // Sessions that never had a seat fill the list while the engine does not come.
+    for session in 0..SESSIONS {
+        let other = table.fanout().outbox(100 + session, true);
+        table.fanout().leave(&other);
+    }
+    for outbox in &outboxes[1..] {
+        table.fanout().leave(outbox);
+    }
+    assert!(table.tidy());
+    let seats: Vec<u32> = outboxes.iter().map(|outbox| outbox.seat()).collect();
+    assert_eq!(seats, [1, NONE, NONE], "whoever has not left keeps its seat");
+    assert_eq!(table.live(), 1);
+    assert_eq!(table.free(), SUBSCRIPTIONS - 1);
+    assert!(!table.tidy(), "told once");
+}

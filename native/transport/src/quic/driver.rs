@@ -16,7 +16,7 @@ use quinn_proto::{
 use tokio::time::Sleep;
 
 use super::connection::{Connection, Inner, Turns};
-use super::hub::{Seat, Shared, Stray};
+use super::hub::{STRAYS_PER_ROUND, Seat, Shared, Stray, Strays};
 use super::packets::{PACKET_BYTES_MAX, Packets};
 use super::socket::{Socket, ecn_of};
 use super::timers::Timers;
@@ -33,7 +33,7 @@ const PACKETS_PER_TURN: usize = 20;
 /// places in the row.
 const CONNECTIONS_PER_ROUND: usize = 256;
 /// Batches that found the socket full, one right after the other, from which on the server counts as overloaded:
-/// 2,048 packets were waiting and more came meanwhile.
+/// 2,048 packets were waiting and more came meanwhile. A full share of what other loops found counts as one of them.
 const FULL_BATCHES_OVERLOADED: u32 = 64;
 /// Received runs that make a batch a full one.
 const FULL_BATCH: usize = quinn_udp::BATCH_SIZE;
@@ -138,7 +138,8 @@ impl Endpoint {
             timers: Timers::with_capacity(connections_at_start),
             timers_taken: Instant::now(),
             asked: Vec::new(),
-            strays: Vec::new(),
+            strays: Vec::with_capacity(STRAYS_PER_ROUND),
+            passed: Strays::default(),
             turns: Turns::default(),
             packets: Packets::default(),
             packet: Vec::new(),
@@ -300,9 +301,9 @@ impl<A: Acceptor> Core<A> {
         }
     }
 
-    /// Notes how full the last batch was.
-    fn note_batch(&mut self, runs: usize) {
-        self.full_batches = if runs >= FULL_BATCH { self.full_batches.saturating_add(1) } else { 0 };
+    /// Notes whether the last batch was a full one.
+    fn note_batch(&mut self, full: bool) {
+        self.full_batches = if full { self.full_batches.saturating_add(1) } else { 0 };
     }
 }
 
@@ -325,7 +326,10 @@ struct Driver<A: Acceptor> {
     timers_taken: Instant,
     /// Exchanged for the inbox's list, so that neither is allocated anew.
     asked: Vec<Arc<Inner>>,
+    /// This round's share of what other loops found.
     strays: Vec<Stray>,
+    /// What this one finds for others.
+    passed: Strays,
     turns: Turns,
     packets: Packets,
     /// What is sent next.
@@ -339,15 +343,17 @@ impl<A: Acceptor> Driver<A> {
     fn round(&mut self, context: &mut Context<'_>) -> bool {
         let now = tokio::time::Instant::now().into_std();
         let blocked = self.socket.is_blocked(context);
-        self.take_inbox();
+        let strays_left = self.take_inbox();
         self.core.acceptor.round(&mut self.turns);
         while let Some(connection) = self.turns.0.pop() {
             self.core.queue(connection);
         }
-        self.take_strays(now);
+        let strays = self.take_strays(now);
         let received = self.receive(context, now);
+        let full = received >= FULL_BATCH || strays >= STRAYS_PER_ROUND;
+        self.core.note_batch(full);
         self.greet(now);
-        let held = received >= FULL_BATCH && now.saturating_duration_since(self.timers_taken) < TIMERS_HELD_MAX;
+        let held = full && now.saturating_duration_since(self.timers_taken) < TIMERS_HELD_MAX;
         let mut rings = false;
         if !held {
             self.timers_taken = now;
@@ -360,13 +366,15 @@ impl<A: Acceptor> Driver<A> {
         }
         self.core.wakers.drain(..).for_each(Waker::wake);
         let due = self.is_due(context, now);
-        received > 0 || due || rings || !self.core.attempts.is_empty() || (worked && !self.core.work.is_empty())
+        let met = received > 0 || strays_left || !self.core.attempts.is_empty();
+        met || due || rings || (worked && !self.core.work.is_empty())
     }
 
-    fn take_inbox(&mut self) {
+    /// `true` when strays are left for the next round.
+    fn take_inbox(&mut self) -> bool {
         let mut inbox = self.shared.inbox();
         std::mem::swap(&mut inbox.asked, &mut self.asked);
-        std::mem::swap(&mut inbox.strays, &mut self.strays);
+        let strays_left = inbox.take_strays(&mut self.strays);
         let close = inbox.close.take();
         let server_config = inbox.server_config.take();
         inbox.roused = false;
@@ -380,6 +388,7 @@ impl<A: Acceptor> Driver<A> {
         if let Some((code, reason)) = close {
             self.close_all(code, &reason);
         }
+        strays_left
     }
 
     fn close_all(&mut self, code: VarInt, reason: &Bytes) {
@@ -394,17 +403,19 @@ impl<A: Acceptor> Driver<A> {
         }
     }
 
-    /// Packets that came by another socket.
-    fn take_strays(&mut self, now: Instant) {
+    /// Packets that came by another socket; returns how many.
+    fn take_strays(&mut self, now: Instant) -> usize {
+        let count = self.strays.len();
         for Stray { meta, packet } in self.strays.drain(..) {
             if let Some(transmit) = self.core.take(now, &meta, self.packets.hold(&packet)) {
                 self.socket.send_or_drop(&transmit, &self.core.response);
             }
         }
+        count
     }
 
     fn receive(&mut self, context: &mut Context<'_>, now: Instant) -> usize {
-        let (core, packets, seat) = (&mut self.core, &mut self.packets, &self.seat);
+        let (core, packets, seat, passed) = (&mut self.core, &mut self.packets, &self.seat, &mut self.passed);
         let mut answers: Vec<(Transmit, Vec<u8>)> = Vec::new();
         let runs = self.socket.receive(context, |meta, bytes| {
             // Nobody can be answered at port 0; the error would be taken for one of segmentation offload.
@@ -412,7 +423,7 @@ impl<A: Acceptor> Driver<A> {
                 return;
             }
             for packet in bytes.chunks(meta.stride) {
-                if seat.pass_on(meta, packet) {
+                if seat.gather(passed, meta, packet) {
                     continue;
                 }
                 if let Some(transmit) = core.take(now, meta, packets.hold(packet)) {
@@ -420,7 +431,7 @@ impl<A: Acceptor> Driver<A> {
                 }
             }
         });
-        core.note_batch(runs);
+        seat.hand_over(passed);
         for (transmit, bytes) in &answers {
             self.socket.send_or_drop(transmit, bytes);
         }

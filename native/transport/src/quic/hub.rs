@@ -1,6 +1,7 @@
 //! How sessions, the engine and other loops reach a loop.
 
-use std::sync::atomic::AtomicBool;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -14,6 +15,8 @@ use crate::sockets::owner_of;
 /// Packets that wait for a loop which another one found them for. The system hands packets to the right socket by itself,
 /// but for those that it joined with others of the same sender before it looked.
 const STRAYS_MAX: usize = 1024;
+/// Of those so many are taken in one round, about as many as come by the socket itself.
+pub(super) const STRAYS_PER_ROUND: usize = 64;
 
 /// A packet that the system handed to another socket than that of its connection.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub(super) struct Stray {
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// At most [`STRAYS_MAX`].
-    pub(super) strays: Vec<Stray>,
+    strays: VecDeque<Stray>,
     /// Connections that their sessions changed; each stands here once at most.
     pub(super) asked: Vec<Arc<Inner>>,
     pub(super) close: Option<(VarInt, Bytes)>,
@@ -37,6 +40,15 @@ pub(super) struct Inbox {
     pub(super) driver: Option<Waker>,
     /// There is no driver any more. A connection put on the list now would be held by itself for ever.
     abandoned: bool,
+}
+
+impl Inbox {
+    /// Takes what is a round's share of the strays; `true` when some are left.
+    pub(super) fn take_strays(&mut self, share: &mut Vec<Stray>) -> bool {
+        let count = self.strays.len().min(STRAYS_PER_ROUND);
+        share.extend(self.strays.drain(..count));
+        !self.strays.is_empty()
+    }
 }
 
 /// How sessions reach the driver.
@@ -85,9 +97,9 @@ impl Shared {
         let mut inbox = self.inbox();
         inbox.abandoned = true;
         inbox.driver = None;
-        let asked = std::mem::take(&mut inbox.asked);
+        let left = (std::mem::take(&mut inbox.asked), std::mem::take(&mut inbox.strays));
         drop(inbox);
-        drop(asked);
+        drop(left);
     }
 }
 
@@ -101,21 +113,44 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Hands a packet that belongs elsewhere to where it belongs; `false`: it belongs here.
-    pub(super) fn pass_on(&self, meta: &quinn_udp::RecvMeta, packet: &[u8]) -> bool {
-        let owner = if self.hubs.len() > 1 { owner_of(packet, self.hubs.len()) } else { self.number };
-        if owner == self.number {
-            return false;
+    /// The other loop that a packet belongs to; `None`: it is handled here. So is what belongs to a loop that has ended: a
+    /// new client is served, one of that loop's is told by a stateless reset that its connection is gone.
+    fn elsewhere(&self, packet: &[u8]) -> Option<usize> {
+        if self.hubs.len() == 1 {
+            return None;
         }
-        self.hubs[owner].0.tell(|inbox| {
-            // Beyond that it is a packet lost on its way, which QUIC expects.
-            if inbox.strays.len() < STRAYS_MAX {
-                inbox.strays.push(Stray { meta: *meta, packet: packet.to_vec() });
-            }
-        });
+        let owner = owner_of(packet, self.hubs.len());
+        (owner != self.number && !self.hubs[owner].0.finished.load(Ordering::Acquire)).then_some(owner)
+    }
+
+    /// Lays a packet that belongs elsewhere to the others of its loop; `false`: it is to be handled here.
+    pub(super) fn gather(&self, strays: &mut Strays, meta: &quinn_udp::RecvMeta, packet: &[u8]) -> bool {
+        let Some(owner) = self.elsewhere(packet) else { return false };
+        strays.0.resize_with(self.hubs.len(), Vec::new);
+        let list = &mut strays.0[owner];
+        // Beyond that it is a packet lost on its way, which QUIC expects.
+        if list.len() < STRAYS_MAX {
+            list.push(Stray { meta: *meta, packet: packet.to_vec() });
+        }
         true
     }
+
+    /// Hands over what was gathered, and rouses each loop that gets something once.
+    pub(super) fn hand_over(&self, strays: &mut Strays) {
+        for (hub, list) in self.hubs.iter().zip(&mut strays.0).filter(|(_, list)| !list.is_empty()) {
+            hub.0.tell(|inbox| {
+                // Nobody would ever take them where the loop has ended since.
+                let room = if inbox.abandoned { 0 } else { STRAYS_MAX - inbox.strays.len() };
+                inbox.strays.extend(list.drain(..room.min(list.len())));
+            });
+            list.clear();
+        }
+    }
 }
+
+/// Packets of one batch that belong to other loops, by their numbers: at most [`STRAYS_MAX`] each.
+#[derive(Debug, Default)]
+pub(super) struct Strays(Vec<Vec<Stray>>);
 
 /// How a loop is roused from outside.
 #[derive(Clone, Debug, Default)]
