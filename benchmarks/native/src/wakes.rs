@@ -128,7 +128,7 @@ fn event() -> OwnedFd {
     eventfd(0, EventfdFlags::empty()).expect("the system has eventfd")
 }
 
-#[expect(
+#[allow(
     clippy::host_endian_bytes,
     reason = "the system reads a number of this machine's"
 )]
