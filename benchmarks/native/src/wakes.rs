@@ -128,10 +128,6 @@ fn event() -> OwnedFd {
     eventfd(0, EventfdFlags::empty()).expect("the system has eventfd")
 }
 
-#[allow(
-    clippy::host_endian_bytes,
-    reason = "the system reads a number of this machine's"
-)]
 fn ring(event: &OwnedFd) {
     rustix::io::write(event, &1_u64.to_le_bytes()).expect("an eventfd can be written");
 }
