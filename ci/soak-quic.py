@@ -41,7 +41,8 @@ class Server:
     def __init__(self, folder):
         configuration = pathlib.Path(folder) / "soak.yaml"
         configuration.write_text(
-            "graph: {edges_max: 2000000, watches_max: 0}\nrollback: {window_mib: 16}\narena: {bump_mib: 16}\n"
+            # A slot for each node of the map: in ten minutes most of them come to be needed.
+            "graph: {edges_max: 2000000, watches_max: 0}\nrollback: {window_mib: 16}\narena: {capacity: 400000, bump_mib: 16}\n"
             "transport: {listen: '127.0.0.1:0', stream_credit: on_use}\n",
             encoding="ascii",
         )
@@ -139,7 +140,8 @@ def keep(raw, summary, samples):
               "kib_per_connection": ("KiB", summary["kib_per_idle_connection"]),
               "churn": ("%/s", summary["churn_percent_per_second"])}
     if summary["moves_sent"] is not None:
-        values["unanswered"] = ("moves", summary["moves_sent"] - summary["moves_acked"])
+        answered = summary["moves_acked"] + summary["moves_rejected"]
+        values["unanswered"] = ("moves", summary["moves_sent"] - answered)
     metrics = {f"quic.soak.{name}": {"unit": unit, "rounds": [value]} for name, (unit, value) in values.items()}
     document = {"metrics": metrics, "summary": summary, "rss_kib": [sample[0] for sample in samples]}
     pathlib.Path(raw).write_text(json.dumps(document) + "\n", encoding="utf-8")
@@ -180,6 +182,7 @@ def soak(server, connections, seconds, raw):
         "descriptors": sorted(descriptors),
         "moves_sent": steady.done.get("moves_sent"),
         "moves_acked": steady.done.get("moves_acked"),
+        "moves_rejected": steady.done.get("moves_rejected"),
         "churn_rounds_failed": churn.failed,
     }
     print(json.dumps(summary), flush=True)
