@@ -3,20 +3,16 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use lodestone_memory::Counters;
-use quinn::crypto::rustls::QuicClientConfig;
 use quinn_proto::{EndpointConfig, ServerConfig, TransportConfig, VarInt};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::{Acceptor, Attempt, Endpoint, Verdict};
 use crate::config::{Certificate, ClientCertificates};
 use crate::quic::connection::CLOSED_KEPT_MAX;
+use crate::quic::test_support::{HANG, client_config};
 use crate::quic::{Congestion, Connection, Hub, Seat, Turns};
 use crate::tls::Identity;
-
-const HANG: Duration = Duration::from_secs(180);
 
 async fn watched<T>(what: &str, work: impl Future<Output = T>) -> T {
     match tokio::time::timeout(HANG, work).await {
@@ -78,7 +74,7 @@ impl Bench {
         let seat = Seat { number: 0, hubs: vec![Hub::default()] };
         let endpoint = Endpoint::start(EndpointConfig::default(), server, socket, seat, acceptor).unwrap();
         let client = quinn::Endpoint::client(loopback.into()).unwrap();
-        Bench { endpoint, address, accepted, client, client_config: client_config(&identity) }
+        Bench { endpoint, address, accepted, client, client_config: impatient(client_config(&identity)) }
     }
 
     fn connect(&self, address: SocketAddr) -> quinn::Connecting {
@@ -90,16 +86,8 @@ impl Bench {
     }
 }
 
-fn client_config(identity: &Identity) -> quinn::ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(identity.leaf_der())).unwrap();
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"lodestone/1".to_vec()];
-    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+/// Finds out by itself when the server is silent.
+fn impatient(mut config: quinn::ClientConfig) -> quinn::ClientConfig {
     let mut transport = quinn::TransportConfig::default();
     transport.max_idle_timeout(Some(VarInt::from_u32(5000).into()));
     config.transport_config(Arc::new(transport));

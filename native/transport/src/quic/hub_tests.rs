@@ -1,21 +1,17 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use lodestone_memory::Counters;
-use quinn::crypto::rustls::QuicClientConfig;
 use quinn_proto::{EndpointConfig, ServerConfig};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::config::{Certificate, ClientCertificates};
+use crate::quic::test_support::{HANG, client_config};
 use crate::quic::{Acceptor, Attempt, Connection, Endpoint, Turns, Verdict};
 use crate::sockets::SocketIds;
 use crate::tls::Identity;
 
-const HANG: Duration = Duration::from_secs(180);
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 /// Takes everybody, at the socket of this number.
@@ -50,18 +46,6 @@ async fn hand_all_to_the_first(relay: UdpSocket, sockets: [SocketAddr; 2]) {
         let to = if from_server { client } else { Some(sockets[0]) };
         relay.send_to(&bytes[..count], to.unwrap()).await.unwrap();
     }
-}
-
-fn client_config(identity: &Identity) -> quinn::ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(identity.leaf_der())).unwrap();
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"lodestone/1".to_vec()];
-    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 
 /// A self-signed server with a loop for each hub that is started.

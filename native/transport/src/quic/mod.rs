@@ -11,6 +11,8 @@ mod hub;
 mod packets;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod test_support;
 mod timers;
 mod waiting;
 

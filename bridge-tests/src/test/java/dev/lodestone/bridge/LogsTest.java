@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -42,6 +43,29 @@ class LogsTest {
     private Path folder;
 
     private long sum;
+
+    /** A handler of the application that throws at what is forwarded while it is open. */
+    private static final class Throwing extends Handler implements AutoCloseable {
+        private final Consumer<LogRecord> thrower;
+
+        Throwing(Consumer<LogRecord> thrower) {
+            this.thrower = thrower;
+            NATIVE.addHandler(this);
+        }
+
+        @Override
+        public void publish(LogRecord record) {
+            thrower.accept(record);
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void close() {
+            NATIVE.removeHandler(this);
+        }
+    }
 
     /** Keeps what is forwarded while it is open. */
     private static final class Kept extends Handler implements AutoCloseable {
@@ -113,22 +137,12 @@ class LogsTest {
 
     @Test
     void aLoggerThatThrowsLosesThatRecordAlone() {
-        Handler broken = new Handler() {
-            @Override
-            public void publish(LogRecord record) {
-                if (record.getMessage().contains("rolled back")) {
-                    throw new IllegalStateException("a handler of the application");
-                }
+        Consumer<LogRecord> broken = record -> {
+            if (record.getMessage().contains("rolled back")) {
+                throw new IllegalStateException("a handler of the application");
             }
-
-            @Override
-            public void flush() {}
-
-            @Override
-            public void close() {}
         };
-        NATIVE.addHandler(broken);
-        try (Kept kept = new Kept()) {
+        try (Throwing _ = new Throwing(broken); Kept kept = new Kept()) {
             Engine engine = Engines.open();
             Engines.move(engine, 1, 2, 3);
             engine.rollback(0);
@@ -136,28 +150,16 @@ class LogsTest {
             kept.await("runtime::load: loaded");
             engine.close();
             assertFalse(kept.has("runtime::writer: rolled back"));
-        } finally {
-            NATIVE.removeHandler(broken);
         }
     }
 
     /** Records of the start are logged on the thread that opens, so that such an error comes out of the opening. */
     @Test
     void anErrorOfALoggerAtTheStartLeavesNoEngine() throws IOException {
-        Handler broken = new Handler() {
-            @Override
-            public void publish(LogRecord record) {
-                throw new LinkageError("a handler of the application");
-            }
-
-            @Override
-            public void flush() {}
-
-            @Override
-            public void close() {}
+        Consumer<LogRecord> broken = record -> {
+            throw new LinkageError("a handler of the application");
         };
-        NATIVE.addHandler(broken);
-        try (Kept kept = new Kept()) {
+        try (Throwing _ = new Throwing(broken); Kept kept = new Kept()) {
             EngineConfig config = Engines.small().set("runtime.shared_region", "file")
                     .set("runtime.shared_region_directory", "\"" + folder + "\"").build();
             LinkageError thrown = assertThrows(LinkageError.class, () -> Engine.open(config));
@@ -167,8 +169,6 @@ class LogsTest {
                 assertEquals(List.of(), left.toList());
             }
             assertEquals(0, kept.records.size());
-        } finally {
-            NATIVE.removeHandler(broken);
         }
     }
 

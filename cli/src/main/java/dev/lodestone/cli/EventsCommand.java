@@ -11,7 +11,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Prints an engine's events. */
@@ -47,52 +46,20 @@ final class EventsCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         try (AttachedEngine engine = target.attach()) {
             long published = engine.metrics().counter(Counter.EVENTS_PUBLISHED);
-            EventReader reader = reader(engine, published);
             Follower follower = new Follower(spec.commandLine(), json, "events");
-            return follower.print(engine, new Printing(reader, follower), published, follow, PAUSE);
+            EventReader reader = follower.begin(from, published, follow, engine::events, engine::events);
+            Follower.Source source =
+                    new Follower.Source(limit -> print(reader, follower, limit), reader::position, reader::missed);
+            return follower.print(engine, source, published, follow, PAUSE);
         }
     }
 
-    private EventReader reader(AttachedEngine engine, long published) {
-        if (from == null) {
-            return follow ? engine.events() : engine.events(0);
-        }
-        try {
-            return engine.events(from);
-        } catch (IllegalArgumentException ahead) {
-            throw new ParameterException(spec.commandLine(),
-                    "--from " + from + " is not from 0 to " + published + ", which is as far as this engine has come", ahead);
-        }
-    }
-
-    /** Prints what the reader hands over. */
-    private final class Printing implements Follower.Source {
-        private final EventReader reader;
-        private final Follower follower;
-        private final PrintWriter out = spec.commandLine().getOut();
-
-        Printing(EventReader reader, Follower follower) {
-            this.reader = reader;
-            this.follower = follower;
-        }
-
-        @Override
-        public int poll(int limit) {
-            return reader.poll((type, session, position, body) -> {
-                follower.tellMissed(reader.missed());
-                Map<String, Object> event = EventText.json(type, session, position, body);
-                out.println(json ? Json.text(event) : EventText.line(event));
-            }, limit);
-        }
-
-        @Override
-        public long position() {
-            return reader.position();
-        }
-
-        @Override
-        public long missed() {
-            return reader.missed();
-        }
+    private int print(EventReader reader, Follower follower, int limit) {
+        PrintWriter out = spec.commandLine().getOut();
+        return reader.poll((type, session, position, body) -> {
+            follower.tellMissed(reader.missed());
+            Map<String, Object> event = EventText.json(type, session, position, body);
+            out.println(json ? Json.text(event) : EventText.line(event));
+        }, limit);
     }
 }

@@ -5,7 +5,12 @@ import dev.lodestone.EngineClosedException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.Map;
+import java.util.function.IntUnaryOperator;
+import java.util.function.LongFunction;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
 
 /** Prints what a ring of an engine holds, and on and on what comes: what events and logs have in common. One thread. */
 final class Follower {
@@ -16,21 +21,36 @@ final class Follower {
     private final String what;
     private long missedTold;
 
-    /** A reader of the ring, which prints what it reads. */
-    interface Source {
-        /** Prints what is there, at most so many; returns how many were read. */
-        int poll(int limit);
-
-        long position();
-
-        long missed();
-    }
+    /**
+     * A reader of the ring, and what prints what it reads.
+     *
+     * @param poll prints what is there, at most so many; returns how many were read
+     * @param position of the reader
+     * @param missed by the reader so far
+     */
+    record Source(IntUnaryOperator poll, LongSupplier position, LongSupplier missed) {}
 
     /** What is missed is told as so many of {@code what}. */
     Follower(CommandLine line, boolean json, String what) {
         this.line = line;
         this.json = json;
         this.what = what;
+    }
+
+    /**
+     * A reader that begins where {@code --from} says; without it with what comes if that is followed, else with the first that
+     * there is.
+     */
+    <R> R begin(Long from, long end, boolean follow, Supplier<R> latest, LongFunction<R> at) {
+        if (from == null) {
+            return follow ? latest.get() : at.apply(0);
+        }
+        try {
+            return at.apply(from);
+        } catch (IllegalArgumentException ahead) {
+            throw new ParameterException(line,
+                    "--from " + from + " is not from 0 to " + end + ", which is as far as this engine has come", ahead);
+        }
     }
 
     /** Prints up to {@code end}, and with {@code follow} what comes until the engine ends; returns the exit code. */
@@ -59,9 +79,9 @@ final class Follower {
     private void drain(Source source, long end, PrintWriter out) {
         int taken;
         do {
-            taken = source.poll(Math.clamp(end - source.position(), 1, POLL_MAX));
-        } while (taken > 0 && source.position() < end && !out.checkError());
-        tellMissed(source.missed());
+            taken = source.poll().applyAsInt(Math.clamp(end - source.position().getAsLong(), 1, POLL_MAX));
+        } while (taken > 0 && source.position().getAsLong() < end && !out.checkError());
+        tellMissed(source.missed().getAsLong());
     }
 
     /** To be called before each line: tells how many were missed since it was told last. */

@@ -12,7 +12,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Prints an engine's log. */
@@ -57,54 +56,22 @@ final class LogsCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         try (AttachedEngine engine = target.attach()) {
             long end = engine.logs().position();
-            LogReader reader = reader(engine, end);
             Follower follower = new Follower(spec.commandLine(), json, "records");
-            return follower.print(engine, new Printing(reader, follower), end, follow, PAUSE);
+            LogReader reader = follower.begin(from, end, follow, engine::logs, engine::logs);
+            Follower.Source source =
+                    new Follower.Source(limit -> print(reader, follower, limit), reader::position, reader::missed);
+            return follower.print(engine, source, end, follow, PAUSE);
         }
     }
 
-    private LogReader reader(AttachedEngine engine, long end) {
-        if (from == null) {
-            return follow ? engine.logs() : engine.logs(0);
-        }
-        try {
-            return engine.logs(from);
-        } catch (IllegalArgumentException ahead) {
-            throw new ParameterException(spec.commandLine(),
-                    "--from " + from + " is not from 0 to " + end + ", which is as far as this engine has come", ahead);
-        }
-    }
-
-    /** Prints what the reader hands over. */
-    private final class Printing implements Follower.Source {
-        private final LogReader reader;
-        private final Follower follower;
-        private final PrintWriter out = spec.commandLine().getOut();
-
-        Printing(LogReader reader, Follower follower) {
-            this.reader = reader;
-            this.follower = follower;
-        }
-
-        @Override
-        public int poll(int limit) {
-            return reader.poll((recordLevel, position, record) -> {
-                follower.tellMissed(reader.missed());
-                if (recordLevel.getSeverity() >= level.getSeverity()) {
-                    out.println(json ? json(recordLevel, position, record) : line(recordLevel, record));
-                }
-            }, limit);
-        }
-
-        @Override
-        public long position() {
-            return reader.position();
-        }
-
-        @Override
-        public long missed() {
-            return reader.missed();
-        }
+    private int print(LogReader reader, Follower follower, int limit) {
+        PrintWriter out = spec.commandLine().getOut();
+        return reader.poll((recordLevel, position, record) -> {
+            follower.tellMissed(reader.missed());
+            if (recordLevel.getSeverity() >= level.getSeverity()) {
+                out.println(json ? json(recordLevel, position, record) : line(recordLevel, record));
+            }
+        }, limit);
     }
 
     private static String line(Level level, LogReader record) {
